@@ -354,11 +354,15 @@ async fn on_mariadb_a_hint_hides_the_index() {
         "CREATE INDEX useless ON orders (pad)",
         "CREATE INDEX trap ON orders (created)",
         "ANALYZE TABLE orders PERSISTENT FOR ALL",
+        "CREATE TABLE soft (id int PRIMARY KEY, phone varchar(20) NOT NULL, pad varchar(60) NOT NULL, KEY by_phone (phone))",
+        "INSERT INTO soft SELECT seq, 13000000000 + seq, repeat('x', 60) FROM seq_1_to_20000",
+        "ANALYZE TABLE soft PERSISTENT FOR ALL",
     ] {
         server.execute(sql).await.expect(sql);
     }
     let (address, _) = Address::parse(&server.url()).expect("a URL");
     let never = CancellationToken::new();
+    numbers_of_mariadb(&server.url(), &address.path, dir.path()).await;
     let text = "SELECT id, created FROM orders WHERE cust = ? ORDER BY created DESC LIMIT 10";
     let by_name = |name: &'static str| (address.path.as_str(), name, "orders");
     let one = wanted(&[text, "DELETE FROM orders WHERE id = ?", "SELECT max(id) FROM nowhere"], 2.5, dir.path());
@@ -397,6 +401,31 @@ async fn on_mariadb_a_hint_hides_the_index() {
     let (done, ()) = tokio::join!(measured(&url, by_name("good"), &slow, &cancel), stops);
     assert_eq!(done.expect_err("it was stopped").code, ErrorCode::Cancelled);
     eventually(Duration::from_secs(5), async || running().await == 0).await;
+}
+
+/// A text that is compared with a number is read without its index: a prediction keeps no values, and is measured as what is run.
+async fn numbers_of_mariadb(url: &str, schema: &str, folder: &std::path::Path) {
+    let predicted = PredictedStatement {
+        statement: "SELECT * FROM soft WHERE phone = ?".into(),
+        key: None,
+        share: 1.0,
+        calls: 1.0,
+        now_ms: None,
+        change: ShareRange { value: -0.99, low: -1.0, high: -0.8 },
+        classes: Vec::new(),
+    };
+    for (handed, verdict) in [
+        ("SELECT * FROM soft WHERE phone = 13000000500", ProofVerdict::NotUsed),
+        ("SELECT * FROM soft WHERE phone = '13000000500'", ProofVerdict::Proven),
+    ] {
+        let mut asked = wanted(&[handed], 2.0, folder);
+        let of = ProveStatement { text: predicted.statement.clone(), predicted: Some(predicted.clone()) };
+        asked.statements.insert(0, of);
+        let never = CancellationToken::new();
+        let proof = measured(url, (schema, "by_phone", "soft"), &asked, &never).await.expect("measured");
+        assert_eq!(proof.verdict, verdict, "{handed}: {proof:#?}");
+        assert!(proof.statements.iter().all(|s| !s.classes.is_empty()), "both are measured: {proof:#?}");
+    }
 }
 
 /// A write gains too; what is no statement is told as that.

@@ -66,6 +66,11 @@ async fn every_defect_of_mariadb_is_found_and_no_decoy_and_unused_needs_a_window
     let hide = &twins.finding.proof.statements[1].text;
     assert_eq!(hide, "ALTER TABLE `twins` ALTER INDEX `twins_2` IGNORED;");
     c.execute(sqlx::AssertSqlSafe(hide.clone())).await.expect("the server takes it");
+    // Once it is hidden there is nothing left of that to do.
+    let hidden = judged(&reading(&server.url()).await);
+    let twins = one(&hidden, "twins.twins_2");
+    let drop = FindingTarget::Change { kind: "drop_index".to_owned(), object: twins.object.clone() };
+    assert_eq!((&twins.finding.action.opens, twins.finding.proof.statements.len()), (&drop, 1), "only its drop");
     for f in &found.findings {
         let statement = &f.finding.proof.statements[0].text;
         c.execute(sqlx::AssertSqlSafe(statement.clone())).await.unwrap_or_else(|e| panic!("{statement}: {e}"));

@@ -26,8 +26,7 @@ pub(super) fn change(scheme: Scheme, index: &IndexIdentity) -> FindingTarget {
     if index.partitioned || index.part_of.is_some() {
         return FindingTarget::Database;
     }
-    let hides = matches!(scheme, Scheme::Mysql | Scheme::Mariadb) && index.visible;
-    let kind = if hides { HIDE_INDEX } else { DROP_INDEX };
+    let kind = if hides(scheme, index) { HIDE_INDEX } else { DROP_INDEX };
     FindingTarget::Change { kind: kind.to_owned(), object: object(scheme, index) }
 }
 
@@ -51,8 +50,17 @@ pub(super) fn drops(scheme: Scheme, index: &IndexIdentity) -> &'static str {
     }
 }
 
-/// Hides an index from the planner, where the engine can do that: it is there again at once when something needs it.
+/// Whether an index can still be hidden from the planner.
+fn hides(scheme: Scheme, index: &IndexIdentity) -> bool {
+    matches!(scheme, Scheme::Mysql | Scheme::Mariadb) && index.visible
+}
+
+/// Hides an index from the planner, where the engine can do that and it is not hidden yet: it is there again at once when something
+/// needs it.
 pub(super) fn hide(scheme: Scheme, index: &IndexIdentity) -> Option<String> {
+    if !hides(scheme, index) {
+        return None;
+    }
     let (table, name) = (mysql(&index.table), mysql(&index.name));
     match scheme {
         Scheme::Mariadb => Some(format!("ALTER TABLE {table} ALTER INDEX {name} IGNORED;")),

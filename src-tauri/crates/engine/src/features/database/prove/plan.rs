@@ -47,7 +47,8 @@ pub(super) async fn planned<'a>(
         let writes = !only_reads(&of.text, Some(dialect));
         let open = perfdeck_database::prove::leaves_open(&of.text, dialect);
         let mut one = Measured { of, shown, writes, open, cells: Vec::new(), why_not: None };
-        match ready(&one, index, wanted, &known, arms).await {
+        let numbers = numbers(&one, wanted, dialect);
+        match ready(&one, index, wanted, &known, &numbers, arms).await {
             Ok(cells) => one.cells = cells,
             Err(Trouble::Refused(why)) => one.why_not = Some(why),
             Err(Trouble::Late) => one.why_not = Some("it takes longer than a run may".to_owned()),
@@ -63,6 +64,7 @@ async fn ready(
     index: &ProvenIndex,
     wanted: &ProveWanted,
     known: &Known,
+    numbers: &[bool],
     arms: &mut Arms,
 ) -> Result<Vec<Cell>, Trouble> {
     let (text, dialect) = (one.of.text.as_str(), known.catalogue.dialect);
@@ -110,7 +112,10 @@ async fn ready(
     };
     let (mut cells, mut first) = (Vec::new(), None);
     for (class, values) in values {
-        match arms.prepare(&ProofText { with, without, values: &values, writes: one.writes }).await {
+        let (with, rest) = with_numbers(with, &values, numbers, dialect);
+        let without = without.map(|text| with_numbers(text, &values, numbers, dialect).0);
+        let text = ProofText { with: &with, without: without.as_deref(), values: &rest, writes: one.writes };
+        match arms.prepare(&text).await {
             Ok(place) => cells.push(Cell { class, place }),
             Err(trouble @ Trouble::Session(_)) => return Err(trouble),
             Err(trouble) => first = first.or(Some(trouble)),
@@ -120,6 +125,40 @@ async fn ready(
         Some(trouble) if cells.is_empty() => Err(trouble),
         _ => Ok(cells),
     }
+}
+
+/// Which parameters of a predicted statement stand where the same statement, as it was handed in, has a number. A prediction keeps no
+/// values, and on MySQL and MariaDB a text column that is compared with a number is read without its index.
+fn numbers(one: &Measured<'_>, wanted: &ProveWanted, dialect: Dialect) -> Vec<bool> {
+    if one.of.predicted.is_none() {
+        return Vec::new();
+    }
+    let same = |s: &&ProveStatement| s.predicted.is_none() && without_literals(&s.text, dialect) == one.shown;
+    let Some(handed) = wanted.statements.iter().find(same) else { return Vec::new() };
+    let literals = tokens(&handed.text, dialect).into_iter().filter(|t| matches!(t.kind, Kind::Text | Kind::Number));
+    let numbers: Vec<bool> = literals.map(|t| t.kind == Kind::Number).collect();
+    // Otherwise it cannot be told which is which.
+    if numbers.len() == parameters(&one.of.text, dialect) { numbers } else { Vec::new() }
+}
+
+/// A statement with those of its values in it that are numbers where they stand, and the values of its other parameters.
+fn with_numbers(text: &str, values: &[String], numbers: &[bool], dialect: Dialect) -> (String, Vec<String>) {
+    if numbers.len() != values.len() || dialect == Dialect::Postgres {
+        return (text.to_owned(), values.to_vec());
+    }
+    let (mut out, mut rest, mut next) = (String::with_capacity(text.len()), Vec::new(), 0);
+    for token in tokens(text, dialect) {
+        let part = &text[token.start..token.end];
+        if token.kind != Kind::Parameter {
+            out.push_str(part);
+            continue;
+        }
+        let value = values.get(next).filter(|value| numbers[next] && value.parse::<f64>().is_ok_and(f64::is_finite));
+        out.push_str(value.map_or(part, String::as_str));
+        rest.extend(values.get(next).filter(|_| value.is_none()).cloned());
+        next += 1;
+    }
+    (out, rest)
 }
 
 /// The words of a statement, in capitals.
@@ -231,6 +270,18 @@ mod tests {
         {
             assert!(!of(text), "{text}");
         }
+    }
+
+    #[test]
+    fn values_are_numbers_where_the_statement_has_numbers() {
+        let texts = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let of = |numbers: &[bool]| {
+            with_numbers("SELECT '?' FROM t WHERE a = ? AND b = ?", &texts(&["7", "x"]), numbers, Dialect::Mysql)
+        };
+        assert_eq!(of(&[true, false]), ("SELECT '?' FROM t WHERE a = 7 AND b = ?".to_owned(), texts(&["x"])));
+        let as_it_is = ("SELECT '?' FROM t WHERE a = ? AND b = ?".to_owned(), texts(&["7", "x"]));
+        assert_eq!(of(&[false, true]), as_it_is, "a text is no number");
+        assert_eq!(of(&[true]), as_it_is, "which is which is not known");
     }
 
     #[test]
