@@ -97,7 +97,7 @@ pub(crate) fn filled(templates: &BTreeMap<String, String>, name: &str, value: &s
     let Some(pattern) = templates.get(name) else {
         let known: Vec<&str> = templates.keys().map(String::as_str).collect();
         let hint = if known.is_empty() {
-            "The environment has no templates: perfctl env add … --cache-template user=user:{id}:*, or cache_templates in its file"
+            "The environment has no templates: Templates of keys in its form, or perfctl env add … --cache-template user=user:{id}:*"
                 .to_owned()
         } else {
             format!("It has {}", known.join(", "))

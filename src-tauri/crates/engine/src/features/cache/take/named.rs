@@ -101,7 +101,8 @@ fn by_epoch(word: &str, value: &str, found: Library, template: bool) -> Named {
 
 /// Why there is nothing to invalidate.
 fn nothing(word: &str, found: &Library) -> ApiError {
-    let template = format!("perfctl env add … --cache-template {word}={word}:{{id}}:*, or cache_templates in its file");
+    let template =
+        format!("Templates of keys in its form, or perfctl env add … --cache-template {word}={word}:{{id}}:*");
     match found.caches.as_slice() {
         [] if found.whole => ApiError::bad_request(format!(
             "No cache here is of the cache-aside library, and the environment has no template '{word}': which keys belong to a {word} is not known"
