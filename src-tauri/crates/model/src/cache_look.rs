@@ -231,7 +231,7 @@ pub struct CacheLink {
 pub struct CachePersistence {
     /// Whether it is loading its data.
     pub loading: bool,
-    /// Last snapshot that succeeded, in milliseconds since the Unix epoch; a server's start counts as one.
+    /// Last snapshot that succeeded since the server began, in milliseconds since the Unix epoch; `null` where there was none.
     pub saved_ms: Option<f64>,
     /// Changes since then.
     pub changes: Option<f64>,

@@ -197,12 +197,26 @@ pub(crate) fn link(info: &Info) -> Option<CacheLink> {
     })
 }
 
+/// When a snapshot was last written. A server takes the moment at which it began for one, which is none.
+fn saved_ms(info: &Info) -> Option<f64> {
+    let at = number(info, "rdb_last_save_time").filter(|s| *s > 0.0)?;
+    // Counted since the server began, from 7.0 on; before that the moments are compared.
+    let never = match number(info, "rdb_saves") {
+        Some(saves) => saves == 0.0,
+        None => {
+            let now = number(info, "server_time_usec")? / 1e6;
+            (now - number(info, "uptime_in_seconds")? - at).abs() <= 2.0
+        }
+    };
+    (!never).then_some(at * 1e3)
+}
+
 /// What a server keeps on disk.
 pub(crate) fn persistence(info: &Info) -> CachePersistence {
     let is = |name: &str, value: &str| info.get(name).map(|v| v == value);
     CachePersistence {
         loading: is("loading", "1") == Some(true),
-        saved_ms: number(info, "rdb_last_save_time").filter(|s| *s > 0.0).map(|s| s * 1e3),
+        saved_ms: saved_ms(info),
         changes: number(info, "rdb_changes_since_last_save"),
         save_ok: is("rdb_last_bgsave_status", "ok"),
         saving: is("rdb_bgsave_in_progress", "1") == Some(true),
@@ -217,6 +231,17 @@ pub(crate) fn persistence(info: &Info) -> CachePersistence {
 mod tests {
     use super::*;
     use crate::info::fields;
+
+    #[test]
+    fn the_moment_at_which_a_server_began_is_no_snapshot() {
+        let saved = |text: &str| persistence(&fields(text)).saved_ms;
+        assert_eq!(saved("rdb_last_save_time:1000\r\nrdb_saves:0\r\n"), None, "none since it began");
+        assert_eq!(saved("rdb_last_save_time:1000\r\nrdb_saves:2\r\n"), Some(1e6));
+        let old =
+            |up: u32| format!("rdb_last_save_time:1000\r\nserver_time_usec:9000000000\r\nuptime_in_seconds:{up}\r\n");
+        assert_eq!(saved(&old(8_000)), None, "6.2 began then");
+        assert_eq!(saved(&old(8_500)), Some(1e6), "and here it ran before");
+    }
 
     #[test]
     fn sizes_are_summed_over_databases_and_servers() {

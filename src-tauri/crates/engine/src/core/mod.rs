@@ -1,5 +1,6 @@
 //! Base that all features stand on: the store, secrets, jobs, viewers, the journal, guards, changes of targets.
 pub(crate) mod access;
+pub(crate) mod cache_templates;
 pub(crate) mod changes;
 pub mod commands;
 pub(crate) mod deleted;

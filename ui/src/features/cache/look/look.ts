@@ -160,6 +160,6 @@ export function keptOf(node: CacheNode, nowMs: number): string {
   const p = node.persistence;
   if (p.save_ok === false) return 'last snapshot failed';
   if (p.log_ok === false && p.log) return 'log of changes fails';
-  const saved = p.saved_ms === null ? 'no snapshot' : `saved ${duration(Math.max(0, nowMs - p.saved_ms) / 1000)} ago`;
+  const saved = p.saved_ms === null ? 'no snapshot since it began' : `saved ${duration(Math.max(0, nowMs - p.saved_ms) / 1000)} ago`;
   return p.log ? `log of changes, ${saved}` : saved;
 }

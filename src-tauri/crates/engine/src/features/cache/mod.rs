@@ -4,7 +4,6 @@ pub(crate) mod keys;
 pub(crate) mod look;
 pub(crate) mod map;
 pub(crate) mod take;
-pub(crate) mod templates;
 
 /// What is kept of caches while Perfdeck runs.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use perfdeck_model::{
 use perfdeck_words::{Brackets, visible};
 use uuid::Uuid;
 
-use crate::features::cache::templates;
+use crate::core::cache_templates;
 use crate::features::environments::bound::{hide_account, no_secret_parameters, stays_with_its_target};
 use crate::features::environments::sentinels;
 
@@ -158,7 +158,7 @@ pub(crate) fn parse_draft(
     // Absent is as it was, for whoever edits something else.
     let kept_templates = || old.map(|old| old.targets.cache_templates.clone()).unwrap_or_default();
     targets.cache_templates = t.cache_templates.clone().unwrap_or_else(kept_templates);
-    templates::check(&targets.cache_templates)?;
+    cache_templates::check(&targets.cache_templates)?;
     if targets.cache.is_none() {
         if t.cache_templates.as_ref().is_some_and(|given| !given.is_empty()) && old.is_none() {
             return Err(ApiError::bad_request("cache_templates: There is no cache whose keys they could name")

@@ -6,7 +6,7 @@ use perfdeck_model::{ApiError, CacheBytes, InvalidationBy, InvalidationOf};
 
 use crate::core::changes::At;
 use crate::features::cache::door::CacheDoor;
-use crate::features::cache::templates;
+use crate::core::cache_templates;
 
 /// Longest time to look for caches of the library.
 const LOOK: Duration = Duration::from_secs(4);
@@ -33,7 +33,7 @@ pub(super) enum What {
 pub(super) async fn named(at: At<'_>, of: &InvalidationOf, door: &CacheDoor) -> Result<Named, ApiError> {
     let templates = &at.environment.targets.cache_templates;
     let by_template = |name: &str, value: &str| -> Result<Named, ApiError> {
-        let pattern = templates::filled(templates, name, value)?;
+        let pattern = cache_templates::filled(templates, name, value)?;
         let meant = Meant::of(&InvalidationOf::Pattern(CacheBytes::new(pattern.as_bytes())))?;
         let by = Some(InvalidationBy::Template { name: name.to_owned(), pattern: pattern.clone() });
         Ok(Named { shown: pattern, what: What::Keys(meant), by, notes: Vec::new() })
