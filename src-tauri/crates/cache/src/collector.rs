@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::announced;
 use crate::connect::{connect, explain, primaries, primary};
-use crate::error::again;
-use crate::info::{fields, keys, product};
+use crate::error::{again, unwell};
+use crate::info::{evicts, fields, keys, product};
 use crate::own;
 
 /// How often keys are sampled for findings.
@@ -151,7 +151,8 @@ pub(crate) fn series(metric: &str, unit: Unit) -> SeriesInfo {
 /// PING, and then INFO.
 async fn read(host: &HostPort, connection: &mut MultiplexedConnection) -> Result<Reading, redis::RedisError> {
     let started = Instant::now();
-    redis::cmd("PING").exec_async(connection).await?;
+    // A server that says what is wrong with it is measured all the same.
+    redis::cmd("PING").exec_async(connection).await.or_else(|e| if unwell(&e).is_some() { Ok(()) } else { Err(e) })?;
     let ping = started.elapsed().as_secs_f64();
     let own = own::done(host);
     let info: String = redis::cmd("INFO").query_async(connection).await?;
@@ -474,11 +475,11 @@ fn quoted(name: &str) -> String {
 /// The finding about a full memory. `evicted` is how many keys were evicted since the previous look.
 fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
     // The fullest primary decides: the others cannot help it.
-    let (used, max, policy) = infos
+    let (used, max, policy, refuses) = infos
         .iter()
         .filter_map(|i| {
             let max = number(i, "maxmemory").filter(|m| *m > 0.0)?;
-            Some((number(i, "used_memory")?, max, i.get("maxmemory_policy").map_or("", String::as_str)))
+            Some((number(i, "used_memory")?, max, i.get("maxmemory_policy").map_or("", String::as_str), !evicts(i)))
         })
         .max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
     let full = format!("{} of {} used, maxmemory-policy {policy}", bytes(used), bytes(max));
@@ -503,11 +504,7 @@ fn memory(infos: &[HashMap<String, String>], evicted: f64) -> Option<Finding> {
     if used < max * 0.95 {
         return None;
     }
-    let title = if policy == "noeviction" {
-        "Memory is full: writes are refused"
-    } else {
-        "Memory is full: keys will be evicted"
-    };
+    let title = if refuses { "Memory is full: writes are refused" } else { "Memory is full: keys will be evicted" };
     let proof = proof(
         "95\u{202f}% of maxmemory or more is used",
         "Raise maxmemory, or choose a policy that evicts what is used least, such as allkeys-lfu",

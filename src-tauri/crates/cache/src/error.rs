@@ -170,6 +170,11 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
     }
 }
 
+/// The code of a server that answers, if only with what is wrong with it. It is reachable, and much of it can be asked.
+pub(crate) fn unwell(error: &RedisError) -> Option<&str> {
+    error.code().filter(|code| matches!(*code, "MISCONF" | "MASTERDOWN" | "NOREPLICAS"))
+}
+
 /// Whether the server does not know a command.
 fn unknown(text: &str, command: &str) -> bool {
     let text = text.to_uppercase();

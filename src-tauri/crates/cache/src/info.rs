@@ -27,6 +27,22 @@ pub(crate) fn keys(info: &HashMap<String, String>) -> (u64, u64) {
     sum
 }
 
+/// Share of the keys that must expire for a policy that evicts only such keys to make room.
+const ENOUGH: u64 = 20;
+
+/// Whether a policy takes only keys that expire, and there is none of them, or next to none: then nothing is evicted at the limit.
+pub(crate) fn nothing_to_evict(info: &Info) -> bool {
+    let (all, expiring) = keys(info);
+    info.get("maxmemory_policy").is_some_and(|policy| policy.starts_with("volatile"))
+        && all > 0
+        && expiring.saturating_mul(ENOUGH) < all
+}
+
+/// Whether a server makes room at its limit, as far as INFO tells.
+pub(crate) fn evicts(info: &Info) -> bool {
+    info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction") && !nothing_to_evict(info)
+}
+
 /// Product and version from INFO.
 pub(crate) fn product(info: &HashMap<String, String>) -> String {
     match (info.get("valkey_version"), info.get("redis_version")) {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::announced::{self, Announced};
 use crate::connect::{connect, primaries, primary};
-use crate::error::{acl, explain, full, protected, silent};
+use crate::error::{acl, explain, full, protected, silent, unwell};
 use crate::info::{fields, keys, product};
 
 /// Longest wait for name resolution and for a TCP connection.
@@ -203,11 +203,12 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
     let ping: Result<(), _> = redis::cmd("PING").query_async(&mut connection).await;
     if let Err(e) = ping {
         let error = explain(target, node, &e);
-        if error.code != ErrorCode::Privilege {
+        if error.code == ErrorCode::Privilege {
+            missing.push("+ping");
+            refused.push("PING");
+        } else if unwell(&e).is_none() {
             return Err((S::Authentication, error));
         }
-        missing.push("+ping");
-        refused.push("PING");
     }
     let user = who(target, &mut connection).await;
     let found = match target.mode {

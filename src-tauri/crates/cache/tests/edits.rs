@@ -438,6 +438,24 @@ async fn without_scripts_a_string_is_edited_where_the_server_compares_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_scripts_have_another_name_is_told_as_such() {
+    let renamed = &["--rename-command", "EVAL", "XEVAL", "--rename-command", "EVALSHA", "XEVALSHA"];
+    let server = Redis::start_with(renamed).await.expect("Redis");
+    let mut c = patient(&server.url()).await;
+    line(&mut c, "SET k old").await;
+    line(&mut c, "HSET h f v").await;
+    let t = target(&server.url());
+    let field = KeyEdit::SetField { field: text("f"), value: text("x"), seen: None };
+    for (key, edit) in [(b"k", KeyEdit::Set { value: text("new"), seen: None }), (b"h", field)] {
+        let edit = planned(&t, key, edit).await.expect("planned");
+        let error = apply(&t.0, None, &edit).await.expect_err("this server does not compare");
+        assert!(error.message.contains("EVALSHA") && error.message.contains("nothing was altered"), "{error:?}");
+        assert!(error.hint.as_deref().is_some_and(|h| h.contains("+eval +evalsha")), "{error:?}");
+    }
+    assert_eq!(shown(&line(&mut c, "GET k").await), "old", "as before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn in_a_cluster_each_edit_goes_where_its_key_is() {
     let cluster = RedisCluster::start_valkey().await.expect("a cluster");
     let t = target(&cluster.url());

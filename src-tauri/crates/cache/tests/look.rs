@@ -235,6 +235,40 @@ async fn evictions_and_a_full_store_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_finds_nothing_to_evict_refuses_writes_at_the_limit() {
+    let start = async |policy: &str| {
+        let server = Redis::start_with(&["--maxmemory", "3mb", "--maxmemory-policy", policy]).await.expect("Redis");
+        let mut traffic = server.connect().await.expect("a connection");
+        let value = "x".repeat(10_000);
+        let mut refused = None;
+        for i in 0..500 {
+            let set = redis::cmd("SET").arg(format!("page:{i}")).arg(&value).exec_async(&mut traffic).await;
+            if let Err(error) = set {
+                refused = error.code().map(str::to_owned);
+                break;
+            }
+        }
+        (server, refused)
+    };
+    for policy in ["volatile-lru", "volatile-ttl"] {
+        let (server, refused) = start(policy).await;
+        assert_eq!(refused.as_deref(), Some("OOM"), "{policy} has nothing to evict");
+        let health = reader(&server.url()).health(&SystemClock).await;
+        let memory = check(&health, "memory");
+        assert_eq!((memory.state, health.state), (CheckState::Failing, CheckState::Failing), "{health:#?}");
+        for part in [policy, " of 3", "used", "0 of ", "refuses writes"] {
+            assert!(memory.reason.contains(part), "{part}: {memory:#?}");
+        }
+        let fix = memory.fix.as_ref().expect("a step");
+        assert_eq!(fix.statement.as_deref(), Some("CONFIG SET maxmemory-policy allkeys-lfu"), "{fix:?}");
+    }
+    let (server, refused) = start("allkeys-lru").await;
+    assert_eq!(refused, None, "any key may go");
+    let health = reader(&server.url()).health(&SystemClock).await;
+    assert_eq!(check(&health, "memory").state, CheckState::Ok, "{health:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fragmentation_is_the_allocator_s() {
     let server = Redis::start_with(HEALTHY).await.expect("Redis");
     let mut traffic = server.connect().await.expect("a connection");
@@ -248,6 +282,42 @@ async fn fragmentation_is_the_allocator_s() {
     let found = check(&health, "fragmentation");
     assert!(found.state == CheckState::Warning && found.value.is_some_and(|v| v > 1.5), "{found:?}");
     assert_eq!(found.fix.as_ref().and_then(|f| f.statement.as_deref()), Some("CONFIG SET activedefrag yes"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_what_is_wrong_with_it_is_asked_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("gone");
+    std::fs::create_dir(&dir).expect("a folder");
+    let saves = Redis::start_with(&["--dir", &dir.to_string_lossy(), "--save", "3600 1"]).await.expect("Redis");
+    saves.execute(&["SET", "a", "1"]).await.expect("a key");
+    std::fs::remove_dir_all(&dir).expect("removed");
+    let _ = saves.execute(&["SAVE"]).await;
+    let _ = saves.execute(&["BGSAVE"]).await;
+    let end = Instant::now() + Duration::from_secs(10);
+    while saves.execute(&["PING"]).await.is_ok() {
+        assert!(Instant::now() < end, "a snapshot fails whose folder is gone");
+    }
+    let stale = Redis::start().await.expect("Redis");
+    stale.execute(&["CONFIG", "SET", "replica-serve-stale-data", "no"]).await.expect("set");
+    stale.execute(&["REPLICAOF", "127.0.0.1", "1"]).await.expect("a replica without its primary");
+    for (server, code) in [(&saves, "MISCONF"), (&stale, "MASTERDOWN")] {
+        let mut reader = reader(&server.url());
+        let health = reader.health(&SystemClock).await;
+        assert_eq!(check(&health, "reachable").state, CheckState::Ok, "it answers: {health:#?}");
+        let serving = check(&health, "serving");
+        assert!(serving.state == CheckState::Failing && serving.reason.contains(code), "{serving:#?}");
+        assert!(serving.fix.is_some(), "with a step: {serving:#?}");
+        assert_ne!(check(&health, "connections").state, CheckState::Unknown, "the rest is told: {health:#?}");
+        let log = reader.slow_log(&SystemClock).await.expect("its slow log");
+        assert!(log.unknown.is_empty(), "{log:?}");
+    }
+    let (target, password) = target(&saves.url());
+    let run = perfdeck_cache::MapRun::new(perfdeck_cache::MapWanted::default(), "m".into(), 0.0);
+    run.scan(&target, password.as_ref()).await.expect("it is read");
+    let map = run.map();
+    assert_eq!(map.keys_read, 1.0, "its key");
+    assert!(map.notes.iter().any(|note| note.contains("MISCONF")), "{:?}", map.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -239,7 +239,8 @@ async fn accounts_that_may_not_ask_everything_get_what_they_may() {
     let server = Redis::start().await.expect("Redis");
     let mut connection = patient(&server).await;
     pipelined(&mut connection, composition()).await;
-    let users: [(&str, &[&str]); 3] = [
+    let users: [(&str, &[&str]); 4] = [
+        ("nosize", &["~*", "+@all", "-dbsize"]),
         ("nomemory", &["~*", "+@all", "-memory"]),
         ("partly", &["~user:*", "+@all"]),
         ("noscan", &["~*", "+@all", "-scan"]),
@@ -263,7 +264,34 @@ async fn accounts_that_may_not_ask_everything_get_what_they_may() {
     let (map, top) = (run.map(), top(&run));
     assert_eq!(map.nodes[0].refused, 3_010.0, "every other key was refused: {:?}", map.nodes);
     assert!(top["user:*:profile"].bytes.is_some_and(MapCount::is_exact), "those that are allowed are exact");
-    assert!(top["session:*"].bytes.is_none_or(|bytes| !bytes.is_exact()), "the others are not");
+    let hidden: Vec<&MapNamespace> = top.values().filter(|n| !n.name.starts_with("user:")).collect();
+    assert!(
+        !hidden.is_empty() && hidden.iter().all(|n| n.keys.is_exact()),
+        "each that is refused is counted: {hidden:?}"
+    );
+    for of in hidden {
+        assert_eq!((of.bytes, of.without_expiry, of.share_of_bytes), (None, None, None), "and nothing made up: {of:?}");
+        assert!(of.types.is_empty() && of.ttl.is_none() && of.bytes_per_key.is_none(), "of what it is: {of:?}");
+    }
+    let seen: f64 = top.values().filter_map(|n| n.bytes).map(MapCount::value).sum();
+    assert_eq!(all(&map).bytes, Some(MapCount::AtLeast { value: seen }), "of the whole only what was seen is known");
+    assert!(matches!(all(&map).without_expiry, Some(MapCount::AtLeast { .. })), "{:?}", all(&map));
+    assert_eq!(all(&map).share_of_bytes, None, "no share of what is not known");
+    assert_eq!(map.nodes[0].hint.as_deref(), Some("ACL SETUSER partly %R~*"), "the rule that is missing");
+    assert!(map.notes.iter().any(|note| note.contains("010 keys that were asked may not be seen")), "{:?}", map.notes);
+
+    // Of a sample nothing is made up either.
+    let map = mapped(&url("partly"), MapDetail::Sampled, 1).await.map();
+    assert!(all(&map).keys.is_exact(), "counts need no questions: {:?}", all(&map).keys);
+    assert!(
+        matches!(all(&map).bytes, Some(MapCount::AtLeast { value }) if value > 0.0 && value <= seen),
+        "{:?}",
+        all(&map)
+    );
+
+    let map = mapped(&url("nosize"), MapDetail::Exact, 1).await.map();
+    assert!(map.notes.iter().any(|note| note.contains("ACL SETUSER nosize +dbsize")), "{:?}", map.notes);
+    assert!(!map.notes.iter().any(|note| note.contains("came, went")), "nothing did: {:?}", map.notes);
 
     let run = run_of(MapDetail::Names);
     let (target, password) = target(&url("noscan"));

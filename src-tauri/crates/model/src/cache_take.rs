@@ -243,6 +243,13 @@ pub struct TakenKeys {
     pub seconds: f64,
 }
 
+impl TakenKeys {
+    /// Keys that match and are there still, as far as was looked. Those that expire sooner anyway go by themselves.
+    pub fn left(&self) -> f64 {
+        (self.survivors.unwrap_or(0.0) - self.sooner).max(0.0)
+    }
+}
+
 /// What became of the keys while it was undone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS, schemars::JsonSchema)]
 pub struct RestoredKeys {

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::local::Local;
 use super::redis_store::rules;
 use crate::connect::Way;
-use crate::error::{explain, silent};
+use crate::error::{explain, silent, unwell};
 use crate::load::servers;
 
 /// How often a server is asked whether it is still there. A route that swallows everything is noticed after this and [`ANSWER`].
@@ -205,7 +205,7 @@ impl Tracking {
 async fn answer(lines: &[MultiplexedConnection]) -> bool {
     let all = futures_util::future::join_all(lines.iter().map(async |line| {
         let mut line = line.clone();
-        redis::cmd("PING").exec_async(&mut line).await.is_ok()
+        redis::cmd("PING").exec_async(&mut line).await.map_or_else(|e| unwell(&e).is_some(), |()| true)
     }));
     tokio::time::timeout(ANSWER, all).await.is_ok_and(|all| all.into_iter().all(|answered| answered))
 }

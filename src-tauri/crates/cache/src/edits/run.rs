@@ -111,7 +111,7 @@ impl Runner<'_> {
         arguments.extend(more);
         match self.servers.script(&VALUE, &[&self.key], &arguments).await {
             Ok(reply) => found(&reply, back),
-            Err(error) if error.code == ErrorCode::Privilege && part == "string" => {
+            Err(error) if matches!(error.code, ErrorCode::Privilege | ErrorCode::Unsupported) && part == "string" => {
                 self.string_without_scripts(go, from.as_ref(), to.as_ref(), error).await
             }
             Err(error) => Err(error),

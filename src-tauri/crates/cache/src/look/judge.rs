@@ -9,7 +9,7 @@ use super::slots::ALL;
 use super::sums::{Gained, Moment};
 use super::told::{self, number, whole};
 use super::{Reading, Told};
-use crate::info::keys;
+use crate::info::{evicts, keys, nothing_to_evict};
 
 /// Time from which an entry of the slow log is old, in milliseconds.
 const RECENT_MS: f64 = 3_600_000.0;
@@ -50,6 +50,7 @@ pub(super) fn checks(reading: &Reading, before: Option<&Moment>, now_ms: f64) ->
     let told = &reading.told;
     let gained = before.and_then(|before| reading.at.since(before));
     let mut all = vec![reachable(reading), latency(told)];
+    all.extend(serving(told));
     all.extend(slots(reading));
     all.extend([memory(told), policy(told), evictions(told, gained.as_ref()), replication(told), persistence(told)]);
     all.extend([
@@ -88,6 +89,15 @@ fn reachable(reading: &Reading) -> HealthCheck {
             .mend("Wait: it serves by itself when it is through", None);
     }
     said("reachable", "Reachable", CheckState::Ok, format!("{servers} answered"))
+}
+
+/// A server that answers with what is wrong with it, in its own code.
+fn serving(told: &[Told]) -> Option<HealthCheck> {
+    let (code, error) = told.iter().find_map(|t| t.unwell.as_ref())?;
+    let reason = format!("{}: it answers PING with {code}", error.message);
+    let mut check = said("serving", "Serving", CheckState::Failing, reason);
+    check.fix = error.hint.clone().map(|what| CheckFix { what, statement: None });
+    Some(check)
 }
 
 fn latency(told: &[Told]) -> HealthCheck {
@@ -135,8 +145,9 @@ fn not_told(id: &str, title: &str, what: &str) -> HealthCheck {
     unknown(id, title, format!("this server does not tell {what}"))
 }
 
-fn evicts(t: &Told) -> bool {
-    t.info.get("maxmemory_policy").is_some_and(|p| p != "noeviction")
+/// A policy that evicts nothing, whatever there is.
+fn never_evicts(t: &Told) -> bool {
+    t.info.get("maxmemory_policy").is_none_or(|p| p == "noeviction")
 }
 
 fn limit(t: &Told) -> Option<f64> {
@@ -146,19 +157,35 @@ fn limit(t: &Told) -> Option<f64> {
 fn memory(told: &[Told]) -> HealthCheck {
     let (id, title) = ("memory", "Memory");
     let used = |t: &Told| number(&t.info, "used_memory");
-    if let Some((part, t)) = worst(told, |t| Some(used(t)? / limit(t)?)) {
+    let full = |t: &Told| Some(used(t)? / limit(t)?);
+    // One that evicts is full by design: it hides none that refuses writes.
+    let refusing = told.iter().filter(|t| !evicts(&t.info)).filter_map(|t| Some((full(t)?, t)));
+    if let Some((part, t)) = refusing.max_by(|a, b| a.0.total_cmp(&b.0)).or_else(|| worst(told, full)) {
         let (has, max) = (used(t).unwrap_or_default(), limit(t).unwrap_or_default());
         let reason = format!("{} of {} used{}", bytes(has), bytes(max), of(told, t));
         // A cache that evicts is full by design: what that costs is told by its evictions.
-        if evicts(t) {
+        if evicts(&t.info) {
             return HealthCheck {
                 value: Some(part),
                 unit: Some(Unit::Ratio),
                 ..said(id, title, CheckState::Ok, format!("{reason}; at the limit it evicts"))
             };
         }
-        return measured(id, title, (part, Unit::Ratio), FULL, format!("{reason}; at the limit it refuses writes"))
-            .mend("Raise maxmemory, or let it evict what is used least", Some(NEVER_EVICTS));
+        let policy = t.info.get("maxmemory_policy").map_or("", String::as_str);
+        let why = if nothing_to_evict(&t.info) {
+            let (all, expiring) = keys(&t.info);
+            format!("{policy} evicts only keys that expire, and {} of {} do: ", count(expiring), count(all))
+        } else {
+            String::new()
+        };
+        return measured(
+            id,
+            title,
+            (part, Unit::Ratio),
+            FULL,
+            format!("{reason}; {why}at the limit it refuses writes"),
+        )
+        .mend("Raise maxmemory, or let it evict what is used least", Some(NEVER_EVICTS));
     }
     let machine = worst(told, |t| Some(used(t)? / number(&t.info, "total_system_memory").filter(|n| *n > 0.0)?));
     let Some((part, t)) = machine else { return not_told(id, title, "its memory") };
@@ -181,19 +208,14 @@ fn policy(told: &[Told]) -> HealthCheck {
             Some("CONFIG SET maxmemory 1gb\nCONFIG SET maxmemory-policy allkeys-lfu"),
         );
     }
-    if let Some(t) = told.iter().find(|t| !evicts(t)) {
+    if let Some(t) = told.iter().find(|t| never_evicts(t)) {
         let reason = format!("maxmemory-policy noeviction{}: when it is full, writes are refused", of(told, t));
         return said(id, title, CheckState::Warning, reason).mend(
             "Let a cache evict what is used least; a store that must lose nothing stays as it is",
             Some(NEVER_EVICTS),
         );
     }
-    let volatile = |t: &&Told| t.info.get("maxmemory_policy").is_some_and(|p| p.starts_with("volatile"));
-    let no_expiry = |t: &Told| {
-        let (all, expiring) = keys(&t.info);
-        all >= FEW && expiring * 20 < all
-    };
-    if let Some(t) = told.iter().filter(volatile).find(|t| no_expiry(t)) {
+    if let Some(t) = told.iter().find(|t| keys(&t.info).0 >= FEW && nothing_to_evict(&t.info)) {
         let (all, expiring) = keys(&t.info);
         let policy = t.info.get("maxmemory_policy").map_or("", String::as_str);
         let reason = format!(

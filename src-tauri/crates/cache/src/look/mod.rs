@@ -33,6 +33,7 @@ use self::latency::Latency;
 use self::slots::Slots;
 use self::sums::Moment;
 use crate::connect::{connect, explain};
+use crate::error::unwell;
 use crate::info::{Info, fields, product};
 use crate::load::servers;
 use crate::own;
@@ -55,6 +56,8 @@ const RECENT_SLOW: u64 = 32;
 struct Told {
     host: HostPort,
     ping_s: f64,
+    /// What it says is wrong with it in place of an answer to PING: its code, and what that means.
+    unwell: Option<(String, ApiError)>,
     info: Info,
     /// Perfdeck's own commands before INFO, by name, which counts itself only after its answer.
     own: BTreeMap<String, u64>,
@@ -337,7 +340,15 @@ fn versions(told: &[Told]) -> String {
 async fn told(door: &Door<'_>, asks: Asks) -> Result<Told, ApiError> {
     let mut connection = door.connection.clone();
     let started = Instant::now();
-    redis::cmd("PING").exec_async(&mut connection).await.map_err(|e| explain(door.target, door.host, &e))?;
+    let answer = redis::cmd("PING").exec_async(&mut connection).await;
+    let unwell = match answer {
+        Ok(()) => None,
+        Err(e) => {
+            let error = explain(door.target, door.host, &e);
+            let Some(code) = unwell(&e) else { return Err(error) };
+            Some((code.to_owned(), error))
+        }
+    };
     let ping_s = started.elapsed().as_secs_f64();
     let own = own::by_name(door.host);
     let info: String = redis::cmd("INFO")
@@ -351,6 +362,7 @@ async fn told(door: &Door<'_>, asks: Asks) -> Result<Told, ApiError> {
     let mut told = Told {
         host: door.host.clone(),
         ping_s,
+        unwell,
         info,
         own,
         own_connections,

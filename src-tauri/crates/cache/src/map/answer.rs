@@ -15,6 +15,9 @@ struct Totals {
     keys: u64,
     late: bool,
     asked: u64,
+    /// Keys that the account may not see, and whether there are namespaces of which no key was asked.
+    hidden: u64,
+    unasked: bool,
     bytes: Sum,
     forever: Sum,
     counts: [f64; COUNTS],
@@ -30,6 +33,8 @@ impl Totals {
             keys: 0,
             late: false,
             asked: 0,
+            hidden: 0,
+            unasked: false,
             bytes: none,
             forever: none,
             counts: [0.0; COUNTS],
@@ -52,12 +57,14 @@ impl Totals {
             return;
         }
         let keys = node.keys as f64;
+        self.unasked |= node.stats.as_ref().is_none_or(|stats| stats.asked == 0);
         let Some(stats) = &node.stats else {
             self.bytes.add(keys, 0.0, 0.0, 0.0);
             self.forever.add(keys, 0.0, 0.0, 0.0);
             return;
         };
         self.asked += u64::from(stats.asked);
+        self.hidden += u64::from(stats.hidden);
         self.bytes.add(keys, stats.measured.into(), stats.bytes, stats.squares);
         let forever = f64::from(stats.forever());
         self.forever.add(keys, stats.timed.into(), forever, forever);
@@ -123,6 +130,11 @@ impl<'a> View<'a> {
     /// Keys that were asked.
     pub(crate) fn asked(&self) -> f64 {
         self.all.asked as f64
+    }
+
+    /// Keys that the account may not see, of those that were asked.
+    pub(crate) fn hidden(&self) -> f64 {
+        self.all.hidden as f64
     }
 
     /// Namespaces that are held.
@@ -209,7 +221,18 @@ impl<'a> View<'a> {
     }
 
     fn bytes(&self, of: &Totals) -> Option<MapCount> {
-        of.bytes.over(&self.frame, &self.all.bytes, of.late)
+        self.sum(of, &of.bytes, &self.all.bytes)
+    }
+
+    /// Whether some of the keys may not be seen, or may be such: what is seen of others says nothing of them.
+    fn is_dark(&self, of: &Totals) -> bool {
+        of.hidden > 0 || self.all.hidden > 0 && of.unasked
+    }
+
+    /// A sum over the keys of a namespace. Of keys that may not be seen none is made up; what was seen is a lower bound.
+    fn sum(&self, of: &Totals, sum: &Sum, usual: &Sum) -> Option<MapCount> {
+        let dark = self.is_dark(of);
+        if dark && sum.measured() == 0.0 { None } else { sum.over(&self.frame, usual, of.late || dark) }
     }
 
     fn namespace(&self, id: Id, of: &Totals, all: bool) -> MapNamespace {
@@ -217,7 +240,9 @@ impl<'a> View<'a> {
         let node = tree.node(id);
         let keys = if all { self.frame.total() } else { self.keys(of) };
         let bytes = self.bytes(of);
-        let all_bytes = self.bytes(&self.all).map(MapCount::value).filter(|n| *n > 0.0);
+        // A share of a lower bound of the whole would look as if the whole were known.
+        let whole = self.bytes(&self.all).filter(|_| !self.is_dark(&self.all));
+        let all_bytes = whole.map(MapCount::value).filter(|n| *n > 0.0);
         let measured = of.bytes.measured() > 0.0;
         MapNamespace {
             path: path::path(tree, id),
@@ -239,10 +264,7 @@ impl<'a> View<'a> {
                 MapCount::AtLeast { value } => value / of.bytes.measured(),
                 known => known.value() / keys.value().max(1.0),
             }),
-            without_expiry: of
-                .forever
-                .over(&self.frame, &self.all.forever, of.late)
-                .filter(|_| of.forever.measured() > 0.0),
+            without_expiry: self.sum(of, &of.forever, &self.all.forever).filter(|_| of.forever.measured() > 0.0),
             ttl: (of.forever.measured() > 0.0).then(|| self.ttl(of)),
             types: self.types(of),
             sampled: of.asked as f64,
@@ -273,6 +295,9 @@ impl<'a> View<'a> {
 
     /// What one counted key stands for.
     fn weight(&self, of: &Totals) -> f64 {
+        if self.is_dark(of) {
+            return 1.0;
+        }
         if of.weighed > 0.0 { self.frame.scale() * of.keys as f64 / of.weighed } else { 0.0 }
     }
 

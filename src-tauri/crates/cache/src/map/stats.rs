@@ -30,6 +30,8 @@ pub(crate) struct Told {
     pub(crate) kind: Option<u8>,
     pub(crate) expiry: Expiry,
     pub(crate) bytes: Option<u64>,
+    /// Whether the account may not see this key, while it may see others.
+    pub(crate) hidden: bool,
 }
 
 /// Index of a type by its name.
@@ -47,6 +49,8 @@ pub(crate) struct Stats {
     pub(crate) measured: u32,
     /// Of them, those whose expiry is known.
     pub(crate) timed: u32,
+    /// Of them, those that the account may not see. They are no random part of all, so that what is seen says nothing of them.
+    pub(crate) hidden: u32,
     pub(crate) bytes: f64,
     pub(crate) squares: f64,
     /// Counts that are not 0: of buckets of the time left, of keys that never expire, of types.
@@ -57,6 +61,7 @@ impl Stats {
     /// Adds a key.
     pub(crate) fn add(&mut self, told: &Told) {
         self.asked += 1;
+        self.hidden += u32::from(told.hidden);
         if let Some(bytes) = told.bytes {
             self.measured += 1;
             self.bytes += bytes as f64;
@@ -95,6 +100,7 @@ impl Stats {
         self.asked += other.asked;
         self.measured += other.measured;
         self.timed += other.timed;
+        self.hidden += other.hidden;
         self.bytes += other.bytes;
         self.squares += other.squares;
         for (what, n) in &other.counts {
@@ -156,6 +162,7 @@ mod tests {
             kind: Some((n % 3) as u8),
             expiry: if n.is_multiple_of(4) { Expiry::Never } else { Expiry::In(n * 1_000) },
             bytes: Some(n),
+            hidden: false,
         };
         let (mut all, mut odd, mut even) = (Stats::default(), Stats::default(), Stats::default());
         for n in 0..100 {

@@ -15,6 +15,11 @@ pub(super) struct Denied {
     pub(super) bytes: bool,
 }
 
+/// Whether an account may not see a key, while it may run the command.
+pub(super) fn hides(text: &str) -> bool {
+    text.starts_with("NOPERM") && !text.to_ascii_lowercase().contains("permissions to run")
+}
+
 impl Walk<'_> {
     /// Reads the answers about keys, and those about the server, that are on their way. When it fails, none of those about keys counts.
     pub(super) async fn answers(&self, at: &mut Step<'_>) -> Result<(), ApiError> {
@@ -72,13 +77,16 @@ impl Walk<'_> {
         let denied = at.denied;
         let (mut told, mut refused) = (Vec::with_capacity(keys), 0);
         for _ in 0..keys {
-            let mut one = Told { kind: None, expiry: Expiry::Unknown, bytes: None };
+            let mut one = Told { kind: None, expiry: Expiry::Unknown, bytes: None, hidden: false };
             let (mut gone, mut no) = (false, false);
             if !denied.kind {
                 match at.wire.reply().await.map_err(broken)? {
                     Reply::Bytes(name) if name == b"none" => gone = true,
                     Reply::Bytes(name) => one.kind = Some(kind(&name)),
-                    Reply::Error(text) => (no, at.denied.kind) = (true, self.refused(&text)? || at.denied.kind),
+                    Reply::Error(text) => {
+                        (no, at.denied.kind) = (true, self.refused(&text)? || at.denied.kind);
+                        one.hidden |= hides(&text);
+                    }
                     _ => {}
                 }
             }
@@ -87,14 +95,20 @@ impl Walk<'_> {
                     Reply::Number(-2) => gone = true,
                     Reply::Number(-1) => one.expiry = Expiry::Never,
                     Reply::Number(ms) => one.expiry = u64::try_from(ms).map_or(Expiry::Unknown, Expiry::In),
-                    Reply::Error(text) => (no, at.denied.expiry) = (true, self.refused(&text)? || at.denied.expiry),
+                    Reply::Error(text) => {
+                        (no, at.denied.expiry) = (true, self.refused(&text)? || at.denied.expiry);
+                        one.hidden |= hides(&text);
+                    }
                     _ => {}
                 }
             }
             if !denied.bytes {
                 match at.wire.reply().await.map_err(broken)? {
                     Reply::Number(bytes) => one.bytes = u64::try_from(bytes).ok(),
-                    Reply::Error(text) => (no, at.denied.bytes) = (true, self.refused(&text)? || at.denied.bytes),
+                    Reply::Error(text) => {
+                        (no, at.denied.bytes) = (true, self.refused(&text)? || at.denied.bytes);
+                        one.hidden |= hides(&text);
+                    }
                     _ => {}
                 }
             }
@@ -116,6 +130,7 @@ impl Walk<'_> {
         }
         let elsewhere = matches!(code, "MOVED" | "ASK" | "TRYAGAIN");
         let mut inside = self.run.inside();
+        let inside = &mut *inside;
         let node = &mut inside.nodes[self.place];
         if node.told.problem.is_none() {
             node.told.problem = Some(if elsewhere {
@@ -123,11 +138,17 @@ impl Walk<'_> {
             } else {
                 error.message
             });
-            node.told.hint = error.hint.filter(|_| !elsewhere);
+            node.told.hint = if hides(text) {
+                // Redis 6 has no rights to read alone.
+                let old = inside.server.as_ref().is_some_and(|server| server.starts_with("Redis 6"));
+                Some(crate::error::acl(self.door.user(), &[if old { "~*" } else { "%R~*" }]))
+            } else {
+                error.hint.filter(|_| !elsewhere)
+            };
         }
         // One for a key alone may not be one for the next.
         let lower = text.to_ascii_lowercase();
-        let command = code == "NOPERM" && lower.contains("permissions to run");
+        let command = code == "NOPERM" && !hides(text);
         Ok(command || lower.contains("unknown command") || lower.contains("unknown subcommand"))
     }
 

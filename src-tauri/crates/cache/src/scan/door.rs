@@ -75,6 +75,8 @@ impl<'a> Door<'a> {
         for _ in 0..must {
             if let Reply::Error(text) = wire.reply().await?
                 && !text.starts_with("NOPERM")
+                // It cannot save; it can be read.
+                && !text.starts_with("MISCONF")
             {
                 return Err(Broken::Refused(text));
             }

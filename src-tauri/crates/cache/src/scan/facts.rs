@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use super::wire::{Broken, Reply, Wire};
-use crate::info::{fields, product};
+use crate::info::{evicts, fields, product};
 
 /// One reading of INFO and DBSIZE.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +80,7 @@ impl Facts {
             heard_s: number("master_last_io_seconds_ago").filter(|s| *s >= 0.0),
             used: number("used_memory").unwrap_or(0.0),
             most: number("maxmemory").unwrap_or(0.0),
-            evicts: info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction"),
+            evicts: evicts(info),
             cpu_s: number("used_cpu_sys").zip(number("used_cpu_user")).map(|(sys, user)| sys + user),
             removed: count(COUNTERS[0]) + count(COUNTERS[1]),
             writes: count(COUNTERS[2]),
@@ -93,7 +93,7 @@ impl Facts {
     /// at all: what clients make and delete at the same rate leaves the counters as they were.
     pub(super) fn churn_since(&self, then: &Self) -> u64 {
         let moved = self.removed.saturating_sub(then.removed)
-            + self.keys.zip(then.keys).map_or(1, |(now, then)| now.abs_diff(then));
+            + self.keys.zip(then.keys).map_or(0, |(now, then)| now.abs_diff(then));
         // A save sets the count of writes back.
         let wrote = self.writes != then.writes || self.saved != then.saved;
         let known = self.told && then.told;

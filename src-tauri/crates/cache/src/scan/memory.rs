@@ -23,7 +23,10 @@ impl MapRun {
                 inside.map.count(std::iter::once(name.as_bytes()), &mut ask);
                 if !ask.is_empty() {
                     let expiry = if expires { Expiry::Sometime } else { Expiry::Never };
-                    inside.map.tell(name.as_bytes(), &Told { kind: Some(kind(b"string")), expiry, bytes: Some(bytes) });
+                    inside.map.tell(
+                        name.as_bytes(),
+                        &Told { kind: Some(kind(b"string")), expiry, bytes: Some(bytes), hidden: false },
+                    );
                 }
                 keys += 1;
             }

@@ -36,6 +36,8 @@ const AHEAD: f64 = 0.02;
 pub(super) struct Begun {
     pub(super) wire: Wire,
     pub(super) facts: Facts,
+    /// What the server says is wrong with it, where it can be read all the same.
+    unwell: Option<ApiError>,
     probe: Option<Probe>,
     /// Time of a round trip that does nothing.
     empty: Duration,
@@ -129,7 +131,12 @@ impl Walk<'_> {
             return Err(left_alone(host, why));
         }
         let began = Instant::now();
-        super::probe::ping(&mut wire).await.map_err(told)?;
+        let unwell = match wire.ask(&[b"PING"]).await {
+            Ok(_) => None,
+            // A refusal takes as long.
+            Err(Broken::Refused(text)) => text.starts_with("MISCONF").then(|| self.door.refused(host, &text)),
+            Err(broken) => return Err(told(broken)),
+        };
         let empty = began.elapsed();
         let probe = if self.paced() {
             let wire = self.door.open(host, Purpose::Probe, false).await?;
@@ -137,7 +144,7 @@ impl Walk<'_> {
         } else {
             None
         };
-        Ok(Begun { wire, facts, probe, empty })
+        Ok(Begun { wire, facts, unwell, probe, empty })
     }
 
     /// Begins: what is said of the server is noted.
@@ -154,6 +161,17 @@ impl Walk<'_> {
                 crate::error::acl(self.door.user(), &["+info"])
             );
             inside.notes.push(note);
+        }
+        if facts.keys.is_none() {
+            let note = format!(
+                "DBSIZE is refused on {}: how many keys there are is not known, nor whether some were read twice. {}",
+                self.host,
+                crate::error::acl(self.door.user(), &["+dbsize"])
+            );
+            inside.notes.push(note);
+        }
+        if let Some(error) = &begun.unwell {
+            inside.notes.push(format!("{}: it answers PING with MISCONF. It is read all the same", error.message));
         }
         if facts.replica {
             let heard = facts.heard_s.map(|s| format!(", which it heard of {s:.0} s ago")).unwrap_or_default();
@@ -196,7 +214,7 @@ impl Walk<'_> {
     /// # Errors
     /// When it stays lost, or refuses.
     pub(super) async fn walk(&mut self, begun: Begun, seen: Option<&Mutex<Seen>>) -> Result<(), ApiError> {
-        let Begun { wire, facts, mut probe, mut empty } = begun;
+        let Begun { wire, facts, mut probe, mut empty, .. } = begun;
         let mut at = Step::new(wire, facts, seen, self.run.wanted.seed);
         let mut losses = Losses::default();
         loop {

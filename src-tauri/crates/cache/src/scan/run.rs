@@ -369,13 +369,22 @@ impl Inside {
             );
         }
         let number = perfdeck_words::integer;
-        if frame.churn > 0.0 {
+        // Of a server that does not tell how many keys it has nothing is known to have come or gone.
+        let untold = self.nodes.iter().filter(|node| node.told.finished && node.keys.is_none()).count();
+        let came = frame.churn - untold as f64;
+        if came > 0.0 {
             let writes: Option<u64> = self.nodes.iter().map(|node| node.writes).sum();
             let writes =
                 writes.filter(|n| *n > 0).map(|n| format!(", during {} writes", number(n as f64))).unwrap_or_default();
             notes.push(format!(
                 "{} keys or more came, went or were read twice while they were counted{writes}: no count is exact",
-                number(frame.churn)
+                number(came)
+            ));
+        }
+        if view.hidden() > 0.0 {
+            let keys = number(view.hidden());
+            notes.push(format!(
+                "{keys} keys that were asked may not be seen by this account: each is counted, but its memory, type and expiry are not known, so that sums over such keys are lower bounds"
             ));
         }
         if view.folded() > 0.0 {

@@ -202,7 +202,14 @@ pub(super) fn needs(refused: &super::nodes::Refused, target: &CacheTarget) -> Ap
 pub(super) async fn database_keys(nodes: &mut Nodes) -> Result<f64, ApiError> {
     let mut all = 0.0;
     for node in nodes.owners() {
-        if let Value::Int(number) = nodes.ask(node, &redis::cmd("DBSIZE")).await? {
+        let size = nodes.ask(node, &redis::cmd("DBSIZE")).await.map_err(|error| match error.code {
+            ErrorCode::Privilege => {
+                let user = nodes.target().address.username.as_deref().unwrap_or("default");
+                error.hint(crate::error::acl(user, &["+dbsize"]))
+            }
+            _ => error,
+        })?;
+        if let Value::Int(number) = size {
             all += number as f64;
         }
     }

@@ -248,6 +248,9 @@ impl<'a> Servers<'a> {
             if is(error, "WRONGTYPE") || text.contains("WRONGTYPE") {
                 return ApiError::new(ErrorCode::Conflict, "The key is of another type by now").hint("Read it again");
             }
+            if text.to_ascii_lowercase().contains("unknown command") && is_script(command) {
+                return no_scripts(host);
+            }
             return explain(self.target, host, error);
         }
         let user = self.target.address.username.as_deref().unwrap_or("default");
@@ -268,6 +271,23 @@ impl<'a> Servers<'a> {
         ApiError::new(ErrorCode::Privilege, format!("'{user}' may not run {} on {host}", name.to_uppercase()))
             .hint(acl(user, &[rules.as_str()]))
     }
+}
+
+/// Whether a command runs a script.
+fn is_script(command: &Cmd) -> bool {
+    let name = match command.args_iter().next() {
+        Some(redis::Arg::Simple(name)) => name.to_ascii_uppercase(),
+        _ => Vec::new(),
+    };
+    name == b"EVAL" || name == b"EVALSHA"
+}
+
+/// A server on which scripts have another name, or none. An edit compares and writes in one script.
+fn no_scripts(host: &HostPort) -> ApiError {
+    let what = format!("{host} does not know EVAL or EVALSHA (renamed or switched off), so nothing was altered");
+    ApiError::new(ErrorCode::Unsupported, what).hint(
+        "Remove rename-command for EVAL and EVALSHA from its configuration, and give this account alone the right: ACL SETUSER … +eval +evalsha",
+    )
 }
 
 /// Where an error sends a client, and whether for this time only.

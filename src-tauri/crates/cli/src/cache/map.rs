@@ -198,7 +198,10 @@ fn line(of: &MapNamespace) -> Vec<String> {
     let dash = || "-".to_owned();
     let share = of.share_of_bytes.unwrap_or(of.share_of_keys);
     let types: Vec<&str> = of.types.iter().map(|t| t.name.as_str()).take(3).collect();
-    let forever = of.without_expiry.map(|n| (n.value() / of.keys.value().max(1.0)).min(1.0));
+    let forever = of.without_expiry.map(|n| {
+        let share = words::ascii(&words::share((n.value() / of.keys.value().max(1.0)).min(1.0)));
+        if matches!(n, MapCount::AtLeast { .. }) { format!(">={share}") } else { share }
+    });
     vec![
         of.name.clone(),
         shown(of.keys, integer),
@@ -206,7 +209,7 @@ fn line(of: &MapNamespace) -> Vec<String> {
         words::ascii(&words::share(share)),
         of.bytes_per_key.map_or_else(dash, bytes),
         of.ttl.as_ref().and_then(|ttl| ttl.median_s).map_or_else(dash, |s| words::ascii(&words::seconds(s))),
-        forever.map_or_else(dash, |n| words::ascii(&words::share(n))),
+        forever.unwrap_or_else(dash),
         if types.is_empty() { dash() } else { types.join(", ") },
     ]
 }

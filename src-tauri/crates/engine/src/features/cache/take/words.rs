@@ -147,9 +147,15 @@ fn failed(all: &[NodeFailures]) -> String {
 pub(super) fn taken(plan: &Plan, taken: &TakenKeys) -> String {
     let did = if plan.spec.soft_s.is_some() { "set to expire" } else { "removed" };
     let mut text = format!("{} {did}", keys(taken.removed));
+    let refused: f64 = taken.failed.iter().map(|f| f64::from(f.keys)).sum();
+    let known = taken.changed + taken.oversized_left + refused;
     for (n, what) in [
         (taken.survivors.unwrap_or(0.0), "match and are there"),
         (taken.recreated.unwrap_or(0.0), "were written anew meanwhile"),
+        (
+            taken.left() - known,
+            "of those were written or moved to another server meanwhile, and left: invalidate again to take them",
+        ),
         (taken.changed, "were changed again and again, and left"),
         (taken.oversized_left, "are too large for a snapshot, and left"),
         (taken.sooner, "expire sooner anyway"),
