@@ -4,9 +4,9 @@ use std::time::Duration;
 use perfdeck_cache::take::{Epoch, Library, Meant, library, library_in_memory, tag_of};
 use perfdeck_model::{ApiError, CacheBytes, InvalidationBy, InvalidationOf};
 
+use crate::core::cache_templates;
 use crate::core::changes::At;
 use crate::features::cache::door::CacheDoor;
-use crate::core::cache_templates;
 
 /// Longest time to look for caches of the library.
 const LOOK: Duration = Duration::from_secs(4);
