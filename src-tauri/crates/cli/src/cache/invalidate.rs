@@ -109,8 +109,8 @@ async fn told(engine: &Arc<Engine>, change: &Change, json: bool) -> Done {
 /// Whether every key that matched was dealt with.
 fn code(of: &Invalidation) -> u8 {
     let refused = of.taken.iter().any(|t| !t.failed.is_empty()) || of.restored.iter().any(|r| !r.failed.is_empty());
-    // Undone, nothing is to be gone any more.
-    let left = of.restored.is_none() && of.taken.as_ref().is_some_and(|t| t.left() > 0.0);
+    // Undone, nothing is to be gone any more; what is too large was said to stay beforehand.
+    let left = of.restored.is_none() && of.taken.as_ref().is_some_and(|t| t.left() > t.oversized_left);
     if refused || left { INCOMPLETE } else { FINE }
 }
 
