@@ -86,6 +86,7 @@ impl MemoryCache {
             Some(mark) => mark.parse().map_err(|_| ApiError::bad_request("This mark belongs to no page"))?,
             None => 0,
         };
+        let search = &values::understood(search)?;
         let mut all: Vec<KeyRow> = Vec::new();
         let mut keys = 0.0;
         for (key, (value, ttl, _)) in &self.cache {

@@ -86,7 +86,7 @@ async fn keys_are_found_by_pattern_type_expiry_and_size_whatever_their_names() {
         assert_eq!(key(&target, None, name).await.expect("the key").name.bytes().expect("bytes"), name, "and is read");
     }
     assert_eq!(names(&url, &pattern(b"user:29?9")).await.len(), 10, "patterns are the server's");
-    let hashes = KeySearch { kind: Some("hash".into()), ..KeySearch::default() };
+    let hashes = KeySearch { kind: Some("HASH".into()), ..KeySearch::default() };
     assert_eq!(names(&url, &hashes).await, BTreeSet::from([b"h:1".to_vec()]), "by type");
     let expiring = TtlFilter::Within(TtlRange { from_ms: Some(900e3), to_ms: Some(1_000e3) });
     let expiring = KeySearch { ttl: Some(expiring), ..KeySearch::default() };

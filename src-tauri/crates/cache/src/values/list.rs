@@ -64,6 +64,25 @@ fn through(cursor: &str) -> Option<f64> {
     Some(cursor.parse::<u64>().ok()?.reverse_bits() as f64 / 2_f64.powi(64))
 }
 
+/// Types that servers have themselves.
+const TYPES: [&str; 7] = ["string", "list", "set", "zset", "hash", "stream", "vectorset"];
+
+/// A search with its type as servers write it, who take it in any case and give it in small letters.
+///
+/// # Errors
+/// For what is no type: none of a server's own, and none of a module's, whose names have nine characters.
+pub(crate) fn understood(search: &KeySearch) -> Result<KeySearch, ApiError> {
+    let Some(kind) = &search.kind else { return Ok(search.clone()) };
+    let module = kind.len() == 9 && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let own = TYPES.iter().find(|own| own.eq_ignore_ascii_case(kind)).map(|own| (*own).to_owned());
+    let Some(kind) = own.or_else(|| module.then(|| kind.clone())) else {
+        let text = format!("'{}' is no type of keys", perfdeck_model::masking::shown(kind));
+        return Err(ApiError::bad_request(text)
+            .hint(format!("{}, or the nine characters of a module's type, such as ReJSON-RL", TYPES.join(", "))));
+    };
+    Ok(KeySearch { kind: Some(kind), ..search.clone() })
+}
+
 fn wanted(search: &KeySearch, row: &KeyRow) -> bool {
     let by_ttl = match (search.ttl, row.ttl) {
         (None, _) | (Some(TtlFilter::Never), CacheTtl::Never) => true,
@@ -187,7 +206,7 @@ fn row(name: &[u8], replies: &[Reply]) -> Option<KeyRow> {
 /// A page of the keys that match, from where `after` says.
 ///
 /// # Errors
-/// For a pattern that is too long and a mark of another search; when no server can be asked.
+/// For a pattern that is too long, a type that is none and a mark of another search; when no server can be asked.
 pub async fn keys(
     target: &CacheTarget,
     password: Option<&Sensitive>,
@@ -197,6 +216,7 @@ pub async fn keys(
     if search.pattern.as_ref().map(CacheBytes::bytes).transpose()?.is_some_and(|p| p.len() > PATTERN) {
         return Err(ApiError::bad_request(format!("A pattern has at most {PATTERN} bytes")));
     }
+    let search = &understood(search)?;
     let json = serde_json::to_vec(search).map_err(|e| ApiError::internal(e.to_string()))?;
     let of = sha1_smol::Sha1::from(&json).digest().to_string();
     let mut servers = Servers::to(target, password, Purpose::Keys).await?;
@@ -249,6 +269,18 @@ pub async fn keys(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_is_taken_in_any_case_and_what_is_none_is_refused() {
+        let of = |kind: &str| understood(&KeySearch { kind: Some(kind.to_owned()), ..KeySearch::default() });
+        for (given, meant) in [("STRING", "string"), ("zset", "zset"), ("ReJSON-RL", "ReJSON-RL")] {
+            assert_eq!(of(given).expect(given).kind.as_deref(), Some(meant));
+        }
+        for given in ["strng", "sorted-set", "", "none", "a b c d e"] {
+            let error = of(given).expect_err(given);
+            assert!(error.message.contains("is no type") && error.hint.is_some(), "{error:?}");
+        }
+    }
 
     #[test]
     fn cursors_are_text_however_large() {

@@ -16,6 +16,7 @@ pub(crate) use glob::matches;
 pub use key::key;
 pub(crate) use key::length_of as key_length_command;
 pub use list::keys;
+pub(crate) use list::understood;
 pub use page::{ASKED, UNASKED, as_unknown, value};
 
 use perfdeck_model::ApiError;
