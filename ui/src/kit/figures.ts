@@ -151,11 +151,15 @@ export function bytesAs(amount: number, of: number): string {
 export const orDash = (value: number | null | undefined, say: (value: number) => string): string =>
   value === null || value === undefined ? DASH : say(value);
 
-/** A share: whole from 99.95 %, three significant digits from 1 %, two after the point down to 0.01 %. */
+/**
+ * A share: three significant digits from 1 %, two after the point down to 0.01 %. What is missing to 100 % is not rounded away: `99.99 %`
+ * at most.
+ */
 function ratio(value: number): string {
   const percent = value * 100;
   const size = Math.abs(percent);
-  if (size === 0 || size >= 99.95) return `${integer(percent)}${THIN}%`;
+  if (size >= 99.95 && size < 100) return `${signed(percent, fixed(Math.floor(size * 100) / 100, 2))}${THIN}%`;
+  if (size === 0 || size >= 100) return `${integer(percent)}${THIN}%`;
   return `${small(percent)}${THIN}%`;
 }
 

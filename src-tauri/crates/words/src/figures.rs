@@ -224,14 +224,15 @@ pub fn bytes(value: f64) -> String {
     stepped(value, 1_024.0, &IEC)
 }
 
-/// A ratio as measured, in percent: whole from 99.95 %, three significant digits from 1 %, two after the point down to
-/// 0.01 %.
+/// A ratio as measured, in percent: three significant digits from 1 %, two after the point down to 0.01 %. What is missing to 100 % is
+/// not rounded away: `99.99 %` at most.
 pub fn ratio(value: f64) -> String {
     let percent = value * 100.0;
     let size = percent.abs();
     let text = match size {
         _ if !size.is_finite() => return DASH.to_owned(),
-        _ if size == 0.0 || size >= 99.95 => integer(percent),
+        _ if (99.95..100.0).contains(&size) => signed(percent, &fixed((size * 100.0).floor() / 100.0, 2)),
+        _ if size == 0.0 || size >= 100.0 => integer(percent),
         _ => small(percent),
     };
     format!("{text}{THIN}%")
@@ -269,13 +270,14 @@ pub fn percent(ratio: f64) -> String {
 }
 
 /// A share in a sentence, without false precision, such as an error rate of 0.004 as `0.40 %`: no decimals from 10 % on,
-/// one from 1 %, two below.
+/// one from 1 %, two below. What is missing to 100 % is not rounded away: `99.9 %` at most.
 pub fn share(value: f64) -> String {
     let percent = value * 100.0;
     let text = match percent.abs() {
         size if !size.is_finite() => return DASH.to_owned(),
         0.0 => "0".to_owned(),
         size if size < 0.01 => significant(percent, 2),
+        size if (99.5..100.0).contains(&size) => signed(percent, &fixed((size * 10.0).floor() / 10.0, 1)),
         size => signed(percent, &coarse(size)),
     };
     format!("{text}{THIN}%")

@@ -60,7 +60,7 @@ export function labelOf(map: CacheMap): { word: 'exact' | 'sampled' | 'unfinishe
 }
 
 /** A share in percent, one digit after the point. */
-export const percent = (share: number): string => (share * 100).toFixed(1);
+export const percent = (share: number): string => (share < 1 && share >= 0.9995 ? '99.9' : (share * 100).toFixed(1));
 
 /** A namespace's share of all, with half of its interval; the upper end where that is wider than itself. */
 export function shareText(of: MapNamespace): string {
