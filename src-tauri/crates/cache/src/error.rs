@@ -53,6 +53,15 @@ pub(crate) fn full(host: &HostPort) -> ApiError {
         .hint("Close idle clients (CLIENT LIST shows them), or raise it: CONFIG SET maxclients …")
 }
 
+/// One node of a cluster that was given as a server of its own: it has a part of the keys.
+pub(crate) fn one_node(host: &HostPort) -> ApiError {
+    ApiError::new(
+        ErrorCode::Unsupported,
+        format!("{host} is one node of a cluster: the keys of the others are not seen by its address"),
+    )
+    .hint(format!("Write redis+cluster://{host}, which is all of it"))
+}
+
 /// A server that answers nobody but its own machine.
 pub(crate) fn protected(host: &HostPort) -> ApiError {
     ApiError::new(

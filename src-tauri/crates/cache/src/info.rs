@@ -27,8 +27,8 @@ pub(crate) fn keys(info: &HashMap<String, String>) -> (u64, u64) {
     sum
 }
 
-/// Share of the keys that must expire for a policy that evicts only such keys to make room.
-const ENOUGH: u64 = 20;
+/// Of how many keys one must expire for a policy that evicts only such keys to make room for more than a moment.
+const ENOUGH: u64 = 1_000;
 
 /// Whether a policy takes only keys that expire, and there is none of them, or next to none: then nothing is evicted at the limit.
 pub(crate) fn nothing_to_evict(info: &Info) -> bool {
@@ -41,6 +41,11 @@ pub(crate) fn nothing_to_evict(info: &Info) -> bool {
 /// Whether a server makes room at its limit, as far as INFO tells.
 pub(crate) fn evicts(info: &Info) -> bool {
     info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction") && !nothing_to_evict(info)
+}
+
+/// Whether the server is a node of a cluster, which has only a part of its keys.
+pub(crate) fn one_of_many(info: &Info) -> bool {
+    info.get("cluster_enabled").is_some_and(|on| on == "1")
 }
 
 /// Product and version from INFO.

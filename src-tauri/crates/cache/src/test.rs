@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::announced::{self, Announced};
 use crate::connect::{connect, primaries, primary};
 use crate::error::{acl, explain, full, protected, silent, unwell};
-use crate::info::{fields, keys, product};
+use crate::info::{fields, keys, one_of_many, product};
 
 /// Longest wait for name resolution and for a TCP connection.
 const REACH: Duration = Duration::from_secs(2);
@@ -302,7 +302,7 @@ async fn version(
         } else {
             detail = format!("{version}, all 16384 slots are served");
         }
-    } else if info.get("cluster_enabled").is_some_and(|c| c == "1") {
+    } else if one_of_many(info) {
         outcome = StageOutcome::Warning;
         detail = format!("{detail}; one node of a cluster, the others are not measured");
         fix = target.address.hosts.first().map(|h| format!("redis+cluster://{h}"));

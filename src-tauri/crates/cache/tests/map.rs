@@ -204,6 +204,9 @@ async fn clusters_are_mapped_whole() {
         let map = mapped(&cluster.url(), MapDetail::Names, 1).await.map();
         assert_eq!((map.nodes.len(), map.exact), (3, true), "each node: {:?}", map.notes);
         assert!(map.nodes.iter().all(|node| node.finished && node.keys_read > 1_000.0), "{:?}", map.nodes);
+        // By the address of one node it is said that it is a part.
+        let part = mapped(&cluster.urls()[0], MapDetail::Names, 1).await.map();
+        assert!(part.notes.iter().any(|n| n.contains("one node of a cluster") && n.contains("redis+cluster://")));
     }
 }
 

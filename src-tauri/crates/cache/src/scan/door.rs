@@ -1,7 +1,7 @@
 //! Opening connections for scans, and what goes wrong on them.
 use std::time::Duration;
 
-use perfdeck_model::{ApiError, CacheTarget, ErrorCode, HostPort, Sensitive};
+use perfdeck_model::{ApiError, CacheMode, CacheTarget, ErrorCode, HostPort, Sensitive};
 use redis::RedisError;
 
 use super::wire::{Broken, Reply, Wire};
@@ -21,6 +21,11 @@ pub(super) struct Door<'a> {
 impl<'a> Door<'a> {
     pub(super) async fn to(target: &'a CacheTarget, password: Option<&'a Sensitive>) -> Result<Self, ApiError> {
         Ok(Self { target, password, way: Way::to(target, password).await? })
+    }
+
+    /// Whether the address is that of a whole cluster.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.target.mode == CacheMode::Cluster
     }
 
     /// Opens a connection for a purpose and signs in. `replica` lets a node of a cluster answer for keys that it only copies.

@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use super::wire::{Broken, Reply, Wire};
-use crate::info::{evicts, fields, product};
+use crate::info::{evicts, fields, one_of_many, product};
 
 /// One reading of INFO and DBSIZE.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) used: f64,
     pub(super) most: f64,
     pub(super) evicts: bool,
+    /// Whether it is a node of a cluster.
+    pub(super) of_cluster: bool,
     /// CPU seconds so far.
     pub(super) cpu_s: Option<f64>,
     removed: u64,
@@ -81,6 +83,7 @@ impl Facts {
             used: number("used_memory").unwrap_or(0.0),
             most: number("maxmemory").unwrap_or(0.0),
             evicts: evicts(info),
+            of_cluster: one_of_many(info),
             cpu_s: number("used_cpu_sys").zip(number("used_cpu_user")).map(|(sys, user)| sys + user),
             removed: count(COUNTERS[0]) + count(COUNTERS[1]),
             writes: count(COUNTERS[2]),

@@ -173,6 +173,10 @@ impl Walk<'_> {
         if let Some(error) = &begun.unwell {
             inside.notes.push(format!("{}: it answers PING with MISCONF. It is read all the same", error.message));
         }
+        if facts.of_cluster && !self.door.is_cluster() {
+            let error = crate::error::one_node(&self.host);
+            inside.notes.push(format!("{}. {}", error.message, error.hint.unwrap_or_default()));
+        }
         if facts.replica {
             let heard = facts.heard_s.map(|s| format!(", which it heard of {s:.0} s ago")).unwrap_or_default();
             let node = format!(

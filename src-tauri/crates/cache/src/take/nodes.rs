@@ -208,6 +208,11 @@ impl Nodes {
         self.nodes[node].at.clone()
     }
 
+    /// The server that is asked where any of them would do.
+    pub(super) fn first(&self) -> &HostPort {
+        &self.nodes[0].at
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         !self.slots.is_empty()
     }

@@ -15,7 +15,8 @@ use super::nodes::{Nodes, PATIENCE};
 use super::restorable::{Waits, restorable};
 use super::tally::{AT_ONCE, Tally};
 use crate::connect::Purpose;
-use crate::info::fields;
+use crate::error::one_node;
+use crate::info::{fields, one_of_many};
 
 /// Memory beyond which a key is not read whole: its snapshot would block the server for longer than 5 ms.
 pub(super) const LARGEST: u64 = 1 << 20;
@@ -160,6 +161,7 @@ pub async fn survey(
 ) -> Result<(Surveyed, Seen), ApiError> {
     let started = Instant::now();
     let mut nodes = Nodes::find(target, password, Purpose::Scan).await?;
+    whole(&mut nodes).await?;
     let has = Has::ask(&mut nodes).await?;
     let mut tally = Tally::of(database_keys(&mut nodes).await?);
     let mut walk = matches(&nodes, meant);
@@ -186,6 +188,18 @@ pub async fn survey(
     let some: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
     surveyed.not_restored.extend(restorable(&mut nodes, &some, Waits::Never).await.err().map(|why| why.message));
     Ok((surveyed, seen))
+}
+
+/// Refuses one node of a cluster: what matches on the others would stay, and be served.
+async fn whole(nodes: &mut Nodes) -> Result<(), ApiError> {
+    if nodes.is_cluster() {
+        return Ok(());
+    }
+    let mut info = redis::cmd("INFO");
+    info.arg("cluster");
+    // Whoever may not ask that is refused by the server where it matters.
+    let told = nodes.ask(0, &info).await.ok().and_then(text).unwrap_or_default();
+    if one_of_many(&fields(&told)) { Err(one_node(nodes.first())) } else { Ok(()) }
 }
 
 /// What a refusal needs: the exact rule where a right is missing.

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::key::ttl;
 use super::servers::{Reply, Servers, bytes, elements, is, number, redirect, text};
 use crate::connect::Purpose;
+use crate::error::one_node;
+use crate::info::{fields, one_of_many};
 
 /// Elements that a server looks at for one SCAN: it blocks for less than half a millisecond.
 const COUNT: usize = 500;
@@ -238,8 +240,16 @@ pub async fn keys(
         Listing { servers: &mut servers, search, rows: Vec::new(), seen: HashSet::new(), missing: Vec::new() };
     let mut database_keys = 0.0;
     for host in listing.servers.hosts.clone() {
-        let counted = listing.servers.batch(&host, &[redis::cmd("DBSIZE")], false).await;
+        let (mut info, mut told) = (redis::cmd("INFO"), String::new());
+        info.arg("cluster");
+        let counted = listing.servers.batch(&host, &[redis::cmd("DBSIZE"), info], false).await;
+        if let Ok(replies) = &counted {
+            told = replies.get(1).and_then(|r| text(r.as_ref().ok()?)).unwrap_or_default();
+        }
         database_keys += counted.ok().and_then(|r| r.first()?.as_ref().ok().and_then(number)).unwrap_or(0) as f64;
+        if single && one_of_many(&fields(&told)) {
+            listing.note(&host, None, one_node(&host));
+        }
     }
     while let Some((host, cursor)) = mark.left.first().cloned() {
         scans += 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perfdeck_cache::take::{Order, Snapshot, Watch, restore, survey, take};
 use perfdeck_model::{CacheMode, ErrorCode};
-use perfdeck_testkit::{Redis, RedisSentinel, eventually};
+use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, eventually};
 use redis::Value;
 
 use super::{Place, fill, pattern_of};
@@ -282,4 +282,18 @@ async fn a_replica_that_takes_no_writes_loses_nothing_and_is_named() {
     assert!(error.message.to_lowercase().contains("replica"), "by name: {error}");
     assert_eq!((taken.removed, size(&replica).await), (0.0, 200), "{taken:?}");
     assert!(taken.failed.is_empty(), "nothing is in doubt: {taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_a_cluster_is_refused_by_name_and_its_keys_stay() {
+    let cluster = RedisCluster::start().await.expect("a cluster");
+    let part = Place::new(&cluster.urls()[0], CacheMode::Single);
+    let looked = survey(&part.target, None, &pattern_of("k:*"), Duration::from_secs(9)).await;
+    let error = looked.expect_err("a part of the keys");
+    assert!(error.message.contains("one node of a cluster"), "{error}");
+    assert!(error.hint.is_some_and(|hint| hint.contains("redis+cluster://")), "with the address of all of it");
+    // A list of keys says so too.
+    let page = perfdeck_cache::values::keys(&part.target, None, &perfdeck_model::KeySearch::default(), None).await;
+    let missing = page.expect("listed").missing;
+    assert!(missing.iter().any(|m| m.error.message.contains("one node of a cluster")), "{missing:?}");
 }
