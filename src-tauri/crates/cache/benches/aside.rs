@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use perfdeck_cache::MemoryCache;
 use perfdeck_cache::aside::{Aside, Namespace, Store, Tag};
-use perfdeck_model::{Address, CacheMode, CacheTarget, SecretSource};
+use perfdeck_model::{Address, CacheTarget};
 use perfdeck_testkit::Redis;
 
 /// Repetitions of each measurement.

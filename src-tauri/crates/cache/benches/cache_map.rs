@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::{MapAsked, MapRun, MapWanted};
-use perfdeck_model::{Address, CacheMode, CacheTarget, MapDetail, SecretSource};
+use perfdeck_model::{Address, CacheTarget, MapDetail};
 use perfdeck_testkit::Redis;
 use redis::aio::MultiplexedConnection;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::take::{FileKey, Meant, Order, Snapshot, Watch, restore, take};
-use perfdeck_model::{Address, CacheBytes, CacheMode, CacheTarget, InvalidationOf, SecretSource, TakenKeys};
+use perfdeck_model::{Address, CacheBytes, CacheTarget, InvalidationOf, TakenKeys};
 use perfdeck_testkit::Redis;
 use redis::Value;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perfdeck_cache::MemoryCache;
 use perfdeck_cache::aside::{Aside, Namespace, Store, Tag, cached};
-use perfdeck_model::{Address, CacheMode, CacheTarget, SecretSource};
+use perfdeck_model::{Address, CacheTarget};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

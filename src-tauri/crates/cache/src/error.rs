@@ -228,7 +228,7 @@ pub(crate) fn acl(user: &str, rules: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perfdeck_model::{Address, CacheMode, SecretSource};
+    use perfdeck_model::Address;
 
     #[test]
     fn no_text_of_a_server_is_passed_on() {

@@ -3,9 +3,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use perfdeck_cache::{LoadConnection, connect_for_load, test};
-use perfdeck_model::{
-    Address, ApiError, CacheMode, CacheTarget, ErrorCode, Scheme, SecretSource, Sensitive, parameters,
-};
+use perfdeck_model::{Address, ApiError, ErrorCode, Scheme, parameters};
 use perfdeck_testkit::{Redis, RedisSentinel};
 
 use crate::target;

@@ -2,7 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::{CacheCollector, test};
-use perfdeck_model::{Address, ApiError, CacheMode, CacheTarget, Collector as _, ErrorCode, SecretSource};
+use perfdeck_model::{Address, ApiError, CacheMode, CacheTarget, Collector as _, ErrorCode};
 use perfdeck_testkit::{RedisCluster, eventually, free_port};
 
 fn target(url: &str) -> CacheTarget {

@@ -1,6 +1,6 @@
 //! An address that asks for TLS, and a server that has none: neither the password nor the account reaches the wire.
 use perfdeck_cache::{CacheCollector, connect_for_load, test};
-use perfdeck_model::{Address, CacheMode, CacheTarget, Collector as _, SecretSource};
+use perfdeck_model::{Address, CacheTarget, Collector as _};
 use perfdeck_testkit::{Redis, Wiretap, holds};
 
 /// Tests, monitors and loads one address.

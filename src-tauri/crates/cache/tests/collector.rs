@@ -2,9 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::CacheCollector;
-use perfdeck_model::{
-    Address, CacheMode, CacheTarget, Collection, Collector, ErrorCode, FindingTarget, SecretSource, Sensitive,
-};
+use perfdeck_model::{Collection, Collector, ErrorCode, FindingTarget};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel};
 
 use crate::target;

@@ -1,6 +1,6 @@
 //! What a real cache says it is.
 use perfdeck_cache::facts;
-use perfdeck_model::{Address, CacheMode, CacheTarget, SecretSource, Sensitive};
+use perfdeck_model::{Address, CacheMode, CacheTarget, Sensitive};
 use perfdeck_testkit::{Redis, RedisCluster};
 
 fn target(url: &str, mode: CacheMode) -> (CacheTarget, Option<Sensitive>) {

@@ -3,8 +3,7 @@ use std::collections::BTreeSet;
 
 use perfdeck_cache::values::{UNASKED, as_unknown, decoded, escaped, key, keys, value};
 use perfdeck_model::{
-    Address, ApiError, CacheBytes, CacheMode, CacheTarget, CacheTtl, ErrorCode, KeyPage, KeySearch, KeyUse,
-    SecretSource, Sensitive, TtlFilter, TtlRange, ValueAt, ValuePart,
+    ApiError, CacheBytes, CacheTtl, ErrorCode, KeyPage, KeySearch, KeyUse, TtlFilter, TtlRange, ValueAt, ValuePart,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 use redis::aio::MultiplexedConnection;

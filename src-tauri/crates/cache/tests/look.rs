@@ -2,10 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::{CacheReader, MemoryCache};
-use perfdeck_model::{
-    Address, CacheClientState, CacheMode, CacheSlowKind, CacheTarget, CheckState, HealthCheck, SecretSource, Sensitive,
-    SystemClock, TargetHealth,
-};
+use perfdeck_model::{CacheClientState, CacheMode, CacheSlowKind, CheckState, HealthCheck, SystemClock, TargetHealth};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel};
 use redis::aio::MultiplexedConnection;
 

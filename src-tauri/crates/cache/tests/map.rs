@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perfdeck_cache::{MapAsked, MapRun, MapWanted, MemoryCache};
-use perfdeck_model::{
-    Address, CacheMap, CacheMapPage, CacheMode, CacheTarget, ErrorCode, MapCount, MapDetail, MapNamespace, MapOrder,
-    MapState, SecretSource, Sensitive,
-};
+use perfdeck_model::{CacheMap, CacheMapPage, ErrorCode, MapCount, MapDetail, MapNamespace, MapOrder, MapState};
 use perfdeck_testkit::{Redis, RedisCluster, eventually};
 use redis::aio::MultiplexedConnection;
 

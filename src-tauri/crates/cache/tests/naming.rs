@@ -2,10 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_cache::test;
-use perfdeck_model::{
-    Address, ApiError, CacheMode, CacheTarget, ConnectionReport, ErrorCode, SecretSource, Sensitive, StageName,
-    StageOutcome,
-};
+use perfdeck_model::{ApiError, ConnectionReport, ErrorCode, StageName, StageOutcome};
 use perfdeck_testkit::{
     Answer, MariaDb, Postgres, Redis, RedisCluster, RedisSentinel, ScriptedHttp, eventually, free_port,
 };

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use perfdeck_cache::test;
-use perfdeck_model::{Address, CacheMode, CacheTarget, SecretSource};
+use perfdeck_model::{Address, CacheMode, CacheTarget};
 use perfdeck_testkit::Redis;
 
 /// Set for the copy of this program that runs in the namespace: the address that it has there.

@@ -2,9 +2,7 @@
 use std::time::Duration;
 
 use perfdeck_cache::{CacheCollector, CacheReader, MapRun, MapWanted, Purpose};
-use perfdeck_model::{
-    Address, CacheMode, CacheTarget, Collection, Collector, MapState, SecretSource, Sensitive, SystemClock,
-};
+use perfdeck_model::{Address, Collection, Collector, MapState, SystemClock};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, eventually, free_port};
 
 use crate::address::pem;

@@ -2,10 +2,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::{CacheCollector, connect_for_load, test};
-use perfdeck_model::{
-    Address, CacheMode, CacheTarget, ConnectionReport, ErrorCode, SecretSource, Sensitive, StageName, StageOutcome,
-    TlsMode,
-};
+use perfdeck_model::{ConnectionReport, ErrorCode, Sensitive, StageName, StageOutcome, TlsMode};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, SlowDoor, eventually, version_1};
 use rcgen::SigningKey as _;
 

@@ -14,7 +14,7 @@ use perfdeck_cache::take::{
 };
 use perfdeck_model::{
     Address, ApiError, CacheBytes, CacheMode, CacheNamespace, CacheTarget, InvalidationOf, NamespacePart, RestoredKeys,
-    SecretSource, Sensitive, TakenKeys,
+    Sensitive, TakenKeys,
 };
 use perfdeck_testkit::{Redis, RedisCluster};
 

@@ -21,8 +21,8 @@ use perfdeck_cache::aside::Store;
 use perfdeck_cache::{CacheCollector, MemoryCache, MemoryCacheCollector};
 use perfdeck_database::SqlitePools;
 use perfdeck_model::{
-    Address, ApiError, ApiTarget, CacheMode, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Kind,
-    OwnPool, PoolSettings, Scheme, SecretSource, Sensitive, SeriesInfo, Targets, TlsMode,
+    Address, ApiError, ApiTarget, CacheTarget, Collector, DatabaseTarget, ErrorCode, HostTarget, Kind, OwnPool,
+    PoolSettings, Scheme, SecretSource, Sensitive, SeriesInfo, Targets, TlsMode,
 };
 use perfdeck_monitor::ApiCollector;
 use tokio::net::TcpListener;

@@ -11,9 +11,9 @@ use perfdeck_engine::invalidation::{
 };
 use perfdeck_engine::{Engine, EngineOptions, changes};
 use perfdeck_model::{
-    Address, ApiError, CacheBytes, CacheMode, CacheTarget, ChangeState, ErrorCode, Invalidation, InvalidationBy,
-    InvalidationOf, InvalidationSpec, InvalidationStage, JobState, KeyEdit, Kind, ManualClock, Says, SecretSource,
-    TargetsDraft, TemplateOf, UndoKept,
+    Address, ApiError, CacheBytes, CacheTarget, ChangeState, ErrorCode, Invalidation, InvalidationBy, InvalidationOf,
+    InvalidationSpec, InvalidationStage, JobState, KeyEdit, Kind, ManualClock, Says, TargetsDraft, TemplateOf,
+    UndoKept,
 };
 use perfdeck_testkit::{Redis, eventually, redis};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use perfdeck_cache::CacheCollector;
 use perfdeck_database::DatabaseCollector;
-use perfdeck_model::{Address, CacheMode, CacheTarget, Clock, Collector, SecretSource, SystemClock};
+use perfdeck_model::{Address, CacheTarget, Clock, Collector, SystemClock};
 use perfdeck_monitor::{HostCollector, Monitor, Tick};
 use perfdeck_series::MemoryBlocks;
 use perfdeck_testkit::{MariaDb, Redis, redis as driver};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use perfdeck_cache::MemoryCache;
 use perfdeck_cache::aside::{Answer, Aside, Namespace, Store, Tag};
-use perfdeck_model::{Address, CacheMode, CacheTarget, SecretSource};
+use perfdeck_model::{Address, CacheTarget};
 use perfdeck_testkit::eventually;
 
 /// A namespace of these tests: numbers by number, whose source fails with words.
