@@ -33,8 +33,13 @@ pub(crate) fn charts_move(page: &Session, lanes: &[&str]) -> Result {
     for lane in &lanes {
         page.wait_for(&format!("{lane} canvas"), SOON)?;
     }
-    page.run(
-        "window.__before = arguments[0].map(css => document.querySelector(css + ' canvas').toDataURL())",
+    // They may be made anew meanwhile, as when the target's units come: all of them are looked at in one moment.
+    page.wait_until(
+        "every chart to be there",
+        SOON,
+        "const all = arguments[0].map(css => document.querySelector(css + ' canvas'));
+         window.__before = all.map(c => c?.toDataURL());
+         return all.every(Boolean)",
         &[json!(lanes)],
     )?;
     page.wait_until(

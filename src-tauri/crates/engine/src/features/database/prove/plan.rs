@@ -112,6 +112,10 @@ async fn ready(
     };
     let (mut cells, mut first) = (Vec::new(), None);
     for (class, values) in values {
+        if !are_numbers(&values, numbers) {
+            first = first.or(Some(Trouble::Refused("it is run with numbers, and these values are none".to_owned())));
+            continue;
+        }
         let (with, rest) = with_numbers(with, &values, numbers, dialect);
         let without = without.map(|text| with_numbers(text, &values, numbers, dialect).0);
         let text = ProofText { with: &with, without: without.as_deref(), values: &rest, writes: one.writes };
@@ -141,6 +145,15 @@ fn numbers(one: &Measured<'_>, wanted: &ProveWanted, dialect: Dialect) -> Vec<bo
     if numbers.len() == parameters(&one.of.text, dialect) { numbers } else { Vec::new() }
 }
 
+fn is_number(value: &str) -> bool {
+    value.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Whether values are numbers where the statement is run with numbers.
+fn are_numbers(values: &[String], numbers: &[bool]) -> bool {
+    numbers.len() != values.len() || numbers.iter().zip(values).all(|(number, value)| !number || is_number(value))
+}
+
 /// A statement with those of its values in it that are numbers where they stand, and the values of its other parameters.
 fn with_numbers(text: &str, values: &[String], numbers: &[bool], dialect: Dialect) -> (String, Vec<String>) {
     if numbers.len() != values.len() || dialect == Dialect::Postgres {
@@ -153,7 +166,7 @@ fn with_numbers(text: &str, values: &[String], numbers: &[bool], dialect: Dialec
             out.push_str(part);
             continue;
         }
-        let value = values.get(next).filter(|value| numbers[next] && value.parse::<f64>().is_ok_and(f64::is_finite));
+        let value = values.get(next).filter(|value| numbers[next] && is_number(value));
         out.push_str(value.map_or(part, String::as_str));
         rest.extend(values.get(next).filter(|_| value.is_none()).cloned());
         next += 1;
@@ -281,6 +294,7 @@ mod tests {
         assert_eq!(of(&[true, false]), ("SELECT '?' FROM t WHERE a = 7 AND b = ?".to_owned(), texts(&["x"])));
         let as_it_is = ("SELECT '?' FROM t WHERE a = ? AND b = ?".to_owned(), texts(&["7", "x"]));
         assert_eq!(of(&[false, true]), as_it_is, "a text is no number");
+        assert!(!are_numbers(&texts(&["7", "x"]), &[true, true]) && are_numbers(&texts(&["7", "x"]), &[true, false]));
         assert_eq!(of(&[true]), as_it_is, "which is which is not known");
     }
 
