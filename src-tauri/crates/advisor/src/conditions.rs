@@ -1,5 +1,6 @@
 //! Conditions of a statement, one table at a time.
 mod comparisons;
+mod converted;
 
 use perfdeck_sqltext::Dialect;
 use sqlparser::ast::{BinaryOperator as Op, Expr, Query, UnaryOperator, Value as Literal};
@@ -39,6 +40,9 @@ impl Builder<'_> {
                 self.condition(expr, scope);
             }
             other => match self.predicate(other, scope) {
+                Some((scan, predicate)) if self.is_converted(scan, &predicate) => {
+                    self.compared_with_number(scan, predicate.of);
+                }
                 Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
                 None => {
                     self.denied_functions(other, scope);
@@ -103,6 +107,9 @@ impl Builder<'_> {
         }
         let whole = Expr::BinaryOp { left: Box::new(left.clone()), op: op.clone(), right: Box::new(right.clone()) };
         match self.predicate(&whole, scope) {
+            Some((scan, predicate)) if self.is_converted(scan, &predicate) => {
+                self.compared_with_number(scan, predicate.of);
+            }
             Some((scan, predicate)) => self.add(scan, predicate.of, predicate.asked),
             None => {
                 self.denied_functions(&whole, scope);
@@ -122,7 +129,8 @@ impl Builder<'_> {
         for branch in &branches {
             let mut parts = Vec::new();
             flatten(branch, &Op::And, &mut parts);
-            let found: Vec<(usize, Predicate)> = parts.iter().filter_map(|p| self.predicate(p, scope)).collect();
+            let found = parts.iter().filter_map(|p| self.predicate(p, scope));
+            let found: Vec<(usize, Predicate)> = found.filter(|(scan, p)| !self.is_converted(*scan, p)).collect();
             same &= !found.is_empty() && found.iter().all(|(scan, _)| *of.get_or_insert(*scan) == *scan);
             group.push(found.into_iter().map(|(_, p)| p).collect());
         }

@@ -204,8 +204,14 @@ impl Builder<'_> {
         if a.0 == b.0 {
             return;
         }
-        self.shape.scans[a.0].joins.push((a.1, b.0));
-        self.shape.scans[b.0].joins.push((b.1, a.0));
+        let [left, right] = self.kept_as_they_are(&a, &b);
+        let (of_a, of_b) = (b.0, a.0);
+        if left {
+            self.shape.scans[a.0].joins.push((a.1, of_a));
+        }
+        if right {
+            self.shape.scans[b.0].joins.push((b.1, of_b));
+        }
     }
 
     /// What a value is, that others are compared with; `None` where it is not the same for the whole statement.

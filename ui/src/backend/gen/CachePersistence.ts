@@ -9,7 +9,7 @@ export type CachePersistence = {
  */
 loading: boolean, 
 /**
- * Last snapshot that succeeded, in milliseconds since the Unix epoch; a server's start counts as one.
+ * Last snapshot that succeeded since the server began, in milliseconds since the Unix epoch; `null` where there was none.
  */
 saved_ms: number | null, 
 /**

@@ -161,6 +161,43 @@ fn other_dialects_have_their_own_words() {
 }
 
 #[test]
+fn mysql_reads_no_index_of_a_text_that_it_converts() {
+    let mut my = shop(Dialect::Mysql);
+    for (table, column, collation) in [(0, "status", "latin1_swedish_ci"), (1, "name", "utf8mb4_general_ci")] {
+        let found = my.tables[table].columns.iter_mut().find(|c| c.name == column).expect("a column");
+        found.collation = Some(collation.to_owned());
+    }
+    for (asked, converted) in [
+        ("status = 5", true),
+        ("status IN (4, '5')", true),
+        ("status BETWEEN 4 AND 5", true),
+        ("(status = 5 OR status = 6)", true),
+        ("status = '5'", false),
+        ("cust_id = 5", false),
+    ] {
+        let shape = shape_of(&format!("SELECT * FROM orders WHERE {asked}"), &my).expect("understood");
+        let scan = &shape.scans[0];
+        let looked_up = !scan.conditions.is_empty() || !scan.alternatives.is_empty();
+        assert_eq!(looked_up, !converted, "{asked}: {scan:?}");
+        if !asked.contains("OR") {
+            assert_eq!(scan.denied.len(), usize::from(converted), "it is said why: {scan:?}");
+        }
+    }
+    let joined = |on: &str, of: &crate::catalogue::Catalogue| {
+        let shape = shape_of(&format!("SELECT * FROM orders o JOIN customers c ON {on}"), of).expect("understood");
+        [0, 1].map(|scan| (shape.scans[scan].joins.len(), shape.scans[scan].denied.len()))
+    };
+    assert_eq!(joined("o.status = c.name", &my), [(0, 1), (1, 0)], "latin1 is converted");
+    assert_eq!(joined("o.status = c.id", &my), [(0, 1), (1, 0)], "a text to a number");
+    my.tables[0].columns.iter_mut().for_each(|c| c.collation = Some("utf8mb4_general_ci".to_owned()));
+    assert_eq!(joined("o.status = c.name", &my), [(1, 0), (1, 0)], "one collation");
+    my.tables[1].columns.iter_mut().for_each(|c| c.collation = Some("utf8mb4_bin".to_owned()));
+    assert_eq!(joined("o.status = c.name", &my), [(0, 1), (1, 0)], "that by bytes is the comparison's");
+    let postgres = shop(Dialect::Postgres);
+    assert_eq!(joined("o.status = c.name", &postgres), [(1, 0), (1, 0)], "PostgreSQL refuses what does not fit");
+}
+
+#[test]
 fn what_cannot_be_analysed_says_why_and_shows_nothing() {
     let shop = shop(Dialect::Postgres);
     let deep = format!("SELECT {}1{} FROM orders", "(".repeat(200), ")".repeat(200));

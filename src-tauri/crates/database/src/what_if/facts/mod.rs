@@ -150,6 +150,8 @@ pub struct ColumnFacts {
     pub class: &'static str,
     /// Whether texts compare byte by byte.
     pub by_bytes: bool,
+    /// Its collation by name (MySQL, MariaDB).
+    pub collation: Option<String>,
     /// Whether texts compare as those of SQLite's `NOCASE`.
     pub no_case: bool,
     /// Whether texts of the same bytes only are equal.

@@ -294,6 +294,7 @@ fn column(row: &MySqlRow) -> ColumnFacts {
         most: fixed.or(octets),
         not_null: text(row, 3).as_deref() == Some("NO"),
         by_bytes: text(row, 5).is_some_and(|c| c.ends_with("_bin")),
+        collation: text(row, 5),
         deterministic: true,
         align: 1,
         type_name,

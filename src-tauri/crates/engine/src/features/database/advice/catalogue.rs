@@ -104,6 +104,7 @@ fn column(facts: &ColumnFacts) -> Column {
             _ if facts.by_bytes => Collating::Bytes,
             _ => Collating::Language,
         },
+        collation: facts.collation.clone(),
         not_null: facts.not_null,
         fixed: facts.fixed,
         align: facts.align,
