@@ -26,11 +26,20 @@ pub(crate) fn does_the_work_of(big: &Index, small: &Index, fixed: usize) -> bool
     begins && (forwards || backwards) && small.include.iter().all(holds)
 }
 
+/// Whether rows that a partial index does not have are told apart in another one too: by its own condition, or by a key. Where a few rows of
+/// many are read in the order of its keys, one of all rows goes through the others.
+fn leaves_out_as_much(big: &Index, small: &Index) -> bool {
+    let Some(condition) = &small.predicate else { return true };
+    let columns = condition.columns();
+    big.predicate.is_some() || columns.iter().all(|c| big.keys.iter().any(|k| k.columns().contains(c)))
+}
+
 /// The index that is there and relates to a proposed one, if any. One that is invalid, or whose condition is not understood, covers
 /// nothing.
 pub fn covered_by<'c>(catalogue: &'c Catalogue, index: &Index, fixed: usize) -> Option<&'c Existing> {
     let all = catalogue.tables[index.table].indexes.iter();
-    all.filter(|e| e.valid && e.unknown_predicate.is_none()).find(|e| does_the_work_of(&e.index, index, fixed))
+    let whole = |e: &&Existing| e.valid && e.unknown_predicate.is_none() && leaves_out_as_much(&e.index, index);
+    all.filter(whole).find(|e| does_the_work_of(&e.index, index, fixed))
 }
 
 /// An index that is there and whose work a proposed one would do too.

@@ -76,12 +76,15 @@ impl Maker<'_> {
             }
             Asked::Has(operator, _) if self.catalogue.dialect == Dialect::Postgres => {
                 let can = matches!(column.class, TypeClass::Json | TypeClass::Array);
-                if !can || predicate.of.as_column().is_none() {
+                // A part of a document is one.
+                let part =
+                    matches!(&predicate.of, Scalar::Operator(_, "->" | "#>", _)) && column.class == TypeClass::Json;
+                if !can || predicate.of.as_column().is_none() && !part {
                     return;
                 }
                 let key = Key::scalar(&predicate.of);
-                // Of documents that are only asked whether they have another one, this class is smaller and finds more exactly.
-                let key = if column.class == TypeClass::Json && *operator == "@>" {
+                // Of documents that are only asked whether they have another one or a path, this class is smaller and finds more exactly.
+                let key = if column.class == TypeClass::Json && ["@>", "@?", "@@"].contains(operator) {
                     key.class("jsonb_path_ops")
                 } else {
                     key

@@ -92,6 +92,11 @@ impl Maker<'_> {
                 self.add(statement, scan, &[], &keys, Kind::OrderOnly, None);
             }
         }
+        // The first row of each group by an order that goes on (`DISTINCT ON`).
+        let groups = scan.group.len();
+        if groups > 0 && keys.len() > groups && keys[..groups].iter().all(|k| scan.group.contains(&k.of)) {
+            self.add(statement, scan, equal, &keys, kind_of(Kind::Group), part);
+        }
         let nulls_first = self.first(false);
         let plain = |of: &Scalar| SortKey { of: of.clone(), descending: false, nulls_first };
         if scan.group.iter().all(|of| self.can_be_key(table, of)) && !scan.group.is_empty() {

@@ -80,6 +80,13 @@ impl Builder<'_> {
         }
     }
 
+    /// A regular expression of PostgreSQL that begins with letters at the start: what it finds begins with these.
+    fn anchored(&self, pattern: &Expr, scope: &Scope<'_>) -> Option<Asked> {
+        let pattern = self.value(pattern, scope)?;
+        let begins = beginning(pattern.literal()?)?;
+        Some(Asked::Like { pattern: Value::Literal(format!("{begins}%")), case: true })
+    }
+
     /// A comparison with the table's value on either side.
     fn sided(&self, left: &Expr, op: &Op, right: &Expr, scope: &Scope<'_>) -> Option<(usize, Predicate)> {
         let (own, other, flipped) = match self.scalar(left, scope) {
@@ -103,6 +110,8 @@ impl Builder<'_> {
             Op::QuestionPipe if !flipped => has("?|"),
             Op::QuestionAnd if !flipped => has("?&"),
             Op::AtAt => has("@@"),
+            Op::AtQuestion if !flipped => has("@?"),
+            Op::PGRegexMatch if !flipped => self.anchored(right, scope)?,
             Op::Eq | Op::Spaceship => Asked::Equal(self.comparand(other, own.0, scope)?),
             Op::Gt | Op::GtEq | Op::Lt | Op::LtEq => {
                 let bound = self.comparand(other, own.0, scope)?;
@@ -126,5 +135,45 @@ impl Builder<'_> {
             let other = if others.is_empty() { self.is_elsewhere(expr, scope) } else { !others.contains(&own) };
             other.then_some(Value::Other)
         })
+    }
+}
+
+/// What everything begins with that a regular expression matches, as LIKE writes it; `None` where that is nothing, or not known.
+fn beginning(pattern: &str) -> Option<String> {
+    let rest = pattern.strip_prefix('^')?;
+    // One of several may begin otherwise.
+    if rest.contains(['|', '\\']) {
+        return None;
+    }
+    let end = rest.find(['.', '*', '+', '?', '(', ')', '[', ']', '{', '}', '^', '$']).unwrap_or(rest.len());
+    let mut letters: Vec<char> = rest[..end].chars().collect();
+    if rest[end..].starts_with(['*', '?', '{']) {
+        letters.pop();
+    }
+    let text: String =
+        letters.iter().flat_map(|c| if matches!(c, '%' | '_') { vec!['\\', *c] } else { vec![*c] }).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_regular_expression_begins_with_is_known_or_not() {
+        for (pattern, begins) in [
+            ("^User777", Some("User777")),
+            ("^ab.*c$", Some("ab")),
+            ("^abc*", Some("ab")),
+            ("^a_b%", Some("a\\_b\\%")),
+            ("abc", None),
+            ("^(a|b)", None),
+            ("^a|b", None),
+            ("^.x", None),
+            ("^\\d", None),
+            ("^a?", None),
+        ] {
+            assert_eq!(beginning(pattern).as_deref(), begins, "{pattern}");
+        }
     }
 }
