@@ -174,9 +174,10 @@ pub async fn advise(
         Left { text, calls, total_ms, why: NotAnalysed::NotPlanned(why.clone()) }
     }));
     let not_planned: Vec<usize> = found.not_planned.keys().copied().collect();
+    let effects = answer.effects();
     Ok(Advice {
-        effects: answer.effects(),
-        slows: writing.effects(&wanted.made(&used)),
+        slows: writing.effects(&wanted.made(&used), |s| saved_by(&effects, s)),
+        effects,
         advised,
         rejected,
         rejected_left_out: left_out,
@@ -188,6 +189,11 @@ pub async fn advise(
         worth: oracle.worth(),
         notes: answer.notes(oracle.worth()),
     })
+}
+
+/// What a statement saves, of these effects.
+fn saved_by(effects: &[Effect], statement: usize) -> f64 {
+    effects.iter().find(|e| e.statement == statement).map_or(0.0, |e| e.saved_ms)
 }
 
 struct Answer<'a> {
@@ -230,7 +236,7 @@ impl Answer<'_> {
             name,
             bytes: candidate.bytes,
             writes: self.writes[place],
-            slows: self.wanted.writing.effects(&BTreeSet::from([place])),
+            slows: self.wanted.writing.effects(&BTreeSet::from([place]), |s| saved_by(&effects, s)),
             saved_ms: saved(&place) + parts.iter().map(saved).sum::<f64>(),
             parts: parts.iter().map(|part| self.wanted.candidates[*part].clone()).collect(),
             reasons,

@@ -152,7 +152,8 @@ pub struct Column {
     pub class: TypeClass,
     /// How its texts compare.
     pub collating: Collating,
-    /// Its collation by name, of MySQL and MariaDB, which begins with its set of characters; `None` elsewhere and of what is no text.
+    /// Its collation by name: of MySQL and MariaDB, where it begins with its set of characters, and of PostgreSQL where it is not the
+    /// database's; `None` elsewhere and of what is no text.
     pub collation: Option<String>,
     /// Whether it is never null.
     pub not_null: bool,

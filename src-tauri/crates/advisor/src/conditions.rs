@@ -94,8 +94,8 @@ impl Builder<'_> {
             && let (Some(mut a), Some(mut b)) = (self.scalar(left, scope), self.scalar(right, scope))
         {
             if let Some(to) = self.collation(left).or_else(|| self.collation(right)) {
-                a.1 = self.collated(a.0, a.1, to);
-                b.1 = self.collated(b.0, b.1, to);
+                a.1 = self.collated(a.0, a.1, &to);
+                b.1 = self.collated(b.0, b.1, &to);
             }
             return self.join(a, b);
         }

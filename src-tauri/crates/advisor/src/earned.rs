@@ -27,7 +27,9 @@ pub(crate) struct Saved {
 
 /// Candidates that do not earn what they cost, with the reason. `saved` has what each saves of each statement alone, where that is known.
 pub(crate) fn not_earned(wanted: &Wanted<'_>, saved: &[Option<BTreeMap<usize, Saved>>]) -> BTreeMap<usize, String> {
-    let effects = (0..saved.len()).map(|c| wanted.writing.effects(&BTreeSet::from([c]))).collect();
+    // Of a plan that only hopes nothing is counted.
+    let of = |c: usize, s: usize| saved[c].as_ref().and_then(|all| all.get(&s)).map_or(0.0, |s| s.sure.min(s.usual));
+    let effects = (0..saved.len()).map(|c| wanted.writing.effects(&BTreeSet::from([c]), |s| of(c, s))).collect();
     let judge = Judge { wanted, saved, effects };
     (0..saved.len()).filter_map(|candidate| Some((candidate, judge.why_not(candidate)?))).collect()
 }

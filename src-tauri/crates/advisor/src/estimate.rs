@@ -2,6 +2,8 @@
 //!
 //! It knows pages, rows and shares, and no more: no memory, and of the orders of joins those that are cheapest step by step. It ranks; it
 //! does not predict.
+use std::collections::BTreeSet;
+
 use perfdeck_model::{ApiError, BoxFuture};
 use perfdeck_sqltext::Dialect;
 
@@ -19,6 +21,9 @@ use crate::workload::Workload;
 const RANDOM: f64 = 4.0;
 const ROW: f64 = 0.01;
 const COMPARISON: f64 = 0.0025;
+/// Milliseconds of a cost of 1 where everything is in memory: 200,000 rows of 2,600 pages, 5,100 in all, were gone through in 10.6 ms
+/// (PostgreSQL 15).
+const COST_MS: f64 = 0.002;
 /// Share of rows that a bound leaves where nothing is known of it (`DEFAULT_RANGE_INEQ_SEL`, `DEFAULT_INEQ_SEL`).
 const RANGE: f64 = 0.1;
 /// Rows that a limit asks for whose number is a parameter.
@@ -40,6 +45,11 @@ impl<'a> Estimate<'a> {
     /// One for these candidates of a workload.
     pub fn new(catalogue: &'a Catalogue, workload: &'a Workload, candidates: &'a [Candidate]) -> Self {
         Self { catalogue, workload, candidates }
+    }
+
+    /// What a call of a statement takes now, in milliseconds.
+    pub(crate) fn ms(&self, statement: usize) -> f64 {
+        self.cost(&Question { statement, parameters: 0, candidates: BTreeSet::new() }).total * COST_MS
     }
 
     fn cost(&self, question: &Question) -> Cost {

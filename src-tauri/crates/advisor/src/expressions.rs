@@ -2,7 +2,7 @@
 use perfdeck_sqltext::{Dialect, Kind, tokens};
 use sqlparser::ast::{CastKind, CeilFloorKind, DataType, DateTimeField, Expr};
 
-use crate::catalogue::{Collating, TypeClass};
+use crate::catalogue::{Collating, Column, TypeClass};
 use crate::predicates::Value;
 use crate::scalar::{FUNCTIONS, OPERATORS, Scalar};
 use crate::scope::{Builder, Scope, arguments};
@@ -17,6 +17,8 @@ enum Sort {
     Boolean,
     /// A time without a zone.
     Timestamp,
+    /// A moment: a time with a zone.
+    Moment,
     Date,
     /// A time of day without a zone.
     Time,
@@ -54,6 +56,10 @@ impl Builder<'_> {
                 let name = if old { "date_part" } else { "extract" };
                 self.is_part_of_time(scan, &field, &of).then(|| (scan, Scalar::Call(name, vec![field, of])))
             }
+            // What time a moment is in a zone that is named, or the moment of a time there.
+            Expr::AtTimeZone { timestamp, time_zone } if self.catalogue.dialect == Dialect::Postgres => {
+                self.call("timezone", &[time_zone, timestamp], scope)
+            }
             Expr::Substring { expr, substring_from: Some(from), substring_for, shorthand, .. } => {
                 let all: Vec<&Expr> = [&**expr, &**from].into_iter().chain(substring_for.as_deref()).collect();
                 self.call(if *shorthand { "substr" } else { "substring" }, &all, scope)
@@ -63,7 +69,7 @@ impl Builder<'_> {
             Expr::Collate { expr: inner, .. } => {
                 let to = self.collation(expr)?;
                 let (scan, of) = self.scalar(inner, scope)?;
-                Some((scan, self.collated(scan, of, to)))
+                Some((scan, self.collated(scan, of, &to)))
             }
             Expr::Trim { expr, trim_where: None, trim_what: None, .. } => self.call("trim", &[expr], scope),
             Expr::BinaryOp { left, op, right } => {
@@ -78,31 +84,39 @@ impl Builder<'_> {
         }
     }
 
-    /// The collation that an expression names at its end, of those that every SQLite has.
-    pub(crate) fn collation(&self, expr: &Expr) -> Option<&'static str> {
+    /// The collation that an expression names at its end: of those that every SQLite has, or one that PostgreSQL finds without a schema.
+    pub(crate) fn collation(&self, expr: &Expr) -> Option<String> {
         match expr {
             Expr::Nested(inner) => self.collation(inner),
-            Expr::Collate { collation, .. } if self.catalogue.dialect == Dialect::Sqlite => {
-                let (_, name) = self.named(collation)?;
-                ["BINARY", "NOCASE", "RTRIM"].into_iter().find(|known| known.eq_ignore_ascii_case(&name))
+            Expr::Collate { collation, .. } => {
+                let (schema, name) = self.named(collation)?;
+                match self.catalogue.dialect {
+                    Dialect::Sqlite => {
+                        let known = ["BINARY", "NOCASE", "RTRIM"].into_iter();
+                        known.map(str::to_owned).find(|known| known.eq_ignore_ascii_case(&name))
+                    }
+                    Dialect::Postgres => schema.is_none_or(|s| s == "pg_catalog").then_some(name),
+                    Dialect::Mysql => None,
+                }
             }
             _ => None,
         }
     }
 
     /// A value that compares by that collation; its own one makes no other of it.
-    pub(crate) fn collated(&self, scan: usize, of: Scalar, to: &'static str) -> Scalar {
+    pub(crate) fn collated(&self, scan: usize, of: Scalar, to: &str) -> Scalar {
         let of = match of {
             Scalar::Collated(inner, _) => *inner,
             of => of,
         };
         let table = &self.catalogue.tables[self.shape.scans[scan].table];
-        let own = match of.as_column().and_then(|c| table.column(c)).map(|c| c.collating) {
-            Some(Collating::NoCase) => "NOCASE",
-            Some(Collating::Language | Collating::Nondeterministic) => "",
-            Some(Collating::Bytes) | None => "BINARY",
+        let column = of.as_column().and_then(|c| table.column(c));
+        let own = match (self.catalogue.dialect, column) {
+            (Dialect::Sqlite, Some(Column { collating: Collating::NoCase, .. })) => "NOCASE",
+            (Dialect::Sqlite, _) => "BINARY",
+            (_, column) => column.and_then(|c| c.collation.as_deref()).unwrap_or_default(),
         };
-        if own == to { of } else { Scalar::Collated(Box::new(of), to) }
+        if own == to { of } else { Scalar::Collated(Box::new(of), to.to_owned()) }
     }
 
     /// A value as another type, where neither a zone nor a setting has a say in it.
@@ -169,7 +183,10 @@ impl Builder<'_> {
             ("date", [of]) => self.sort_of(scan, of) == Sort::Timestamp,
             ("date_part", [field, of]) => self.is_part_of_time(scan, field, of),
             ("date_trunc", [Scalar::Text(_), of]) => self.sort_of(scan, of) == Sort::Timestamp,
-            ("date" | "datetime" | "time" | "julianday" | "strftime" | "date_part" | "date_trunc", _) => false,
+            ("timezone", [Scalar::Text(_), of]) => matches!(self.sort_of(scan, of), Sort::Moment | Sort::Timestamp),
+            ("date" | "datetime" | "time" | "julianday" | "strftime" | "date_part" | "date_trunc" | "timezone", _) => {
+                false
+            }
             _ => true,
         };
         fits.then_some((scan, Scalar::Call(name, all)))
@@ -215,6 +232,8 @@ impl Builder<'_> {
                 ("coalesce" | "nullif" | "abs" | "sign" | "floor" | "ceil", [first, ..]) => self.sort_of(scan, first),
                 ("date", _) => Sort::Date,
                 ("date_trunc", _) => Sort::Timestamp,
+                ("timezone", [_, of]) if self.sort_of(scan, of) == Sort::Moment => Sort::Timestamp,
+                ("timezone", _) => Sort::Moment,
                 ("extract" | "date_part" | "json_extract" | "julianday", _) => Sort::Other,
                 _ => Sort::Text,
             },
@@ -230,7 +249,13 @@ impl Builder<'_> {
             (_, "smallint" | "integer" | "bigint") => Sort::Integer,
             (_, "date") => Sort::Date,
             (_, name) if name.starts_with("numeric") => Sort::Number,
-            (_, name) if name.starts_with("timestamp") && !zone => Sort::Timestamp,
+            (_, name) if name.starts_with("timestamp") => {
+                if zone {
+                    Sort::Moment
+                } else {
+                    Sort::Timestamp
+                }
+            }
             (_, name) if name.starts_with("time") && !zone => Sort::Time,
             _ => Sort::Other,
         }

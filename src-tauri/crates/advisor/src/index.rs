@@ -5,7 +5,7 @@ use perfdeck_sqltext::{Dialect, quote_identifier};
 
 use crate::catalogue::{Catalogue, TableKind};
 use crate::predicates::Predicate;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, collation};
 
 /// How an index is organised.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +46,7 @@ pub struct Key {
     pub nulls_first: bool,
     /// Operator class other than the type's own.
     pub class: Option<String>,
-    /// Collation other than the column's own; of one that is proposed SQLite's `NOCASE` only.
+    /// Collation other than the value's own.
     pub collation: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Key {
     pub fn scalar(scalar: &Scalar) -> Self {
         match scalar {
             Scalar::Column(name) => Self::of(KeyOf::Column(name.clone())),
-            Scalar::Collated(inner, to) => Self { collation: Some((*to).to_owned()), ..Self::scalar(inner) },
+            Scalar::Collated(inner, to) => Self { collation: Some(to.clone()), ..Self::scalar(inner) },
             other => Self::of(KeyOf::Expression(other.clone())),
         }
     }
@@ -213,6 +213,20 @@ impl Key {
         plain.shown(dialect, &|name: &str| quote_identifier(name, dialect))
     }
 
+    /// What it is of, with its collation and without its class and order.
+    pub fn value(&self, dialect: Dialect, quoted: &impl Fn(&str) -> String) -> String {
+        let of = match &self.of {
+            KeyOf::Column(name) => quoted(name),
+            KeyOf::Expression(scalar) => scalar.shown(dialect, quoted),
+            KeyOf::Unknown(text) => text.clone(),
+        };
+        match (&self.collation, &self.of) {
+            (None, _) => of,
+            (Some(own), KeyOf::Column(_)) => format!("{of} COLLATE {}", collation(own, dialect)),
+            (Some(own), _) => format!("({of}) COLLATE {}", collation(own, dialect)),
+        }
+    }
+
     fn shown(&self, dialect: Dialect, quoted: &impl Fn(&str) -> String) -> String {
         let mut out = match &self.of {
             KeyOf::Column(name) => quoted(name),
@@ -222,8 +236,8 @@ impl Key {
         if let Some(length) = self.prefix {
             let _ = write!(out, "({length})");
         }
-        if let Some(collation) = self.collation.as_ref().filter(|_| dialect == Dialect::Sqlite) {
-            let _ = write!(out, " COLLATE {collation}");
+        if let Some(own) = self.collation.as_ref().filter(|_| dialect != Dialect::Mysql) {
+            let _ = write!(out, " COLLATE {}", collation(own, dialect));
         }
         if let Some(class) = &self.class {
             let _ = write!(out, " {class}");

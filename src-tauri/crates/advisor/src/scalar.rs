@@ -2,7 +2,7 @@
 //!
 //! Only what is the same at any time and for anybody can be a key (immutable, in PostgreSQL's word): the functions here are known to
 //! be, for the types that they are let at.
-use perfdeck_sqltext::{Dialect, quote_text};
+use perfdeck_sqltext::{Dialect, quote_identifier, quote_text};
 
 /// A column, or an expression over columns of one table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ pub enum Scalar {
     /// A value as another type, in the word of the dialect.
     Cast(Box<Scalar>, String),
     /// A value that compares by another collation than its own: of SQLite, in capitals.
-    Collated(Box<Scalar>, &'static str),
+    Collated(Box<Scalar>, String),
     /// Two values with one of the operators of [`OPERATORS`].
     Operator(Box<Scalar>, &'static str, Box<Scalar>),
 }
@@ -54,6 +54,8 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "date",
     "date_part",
     "date_trunc",
+    // Of a zone that is named: `AT TIME ZONE 'UTC'`.
+    "timezone",
     // SQLite's.
     "json_extract",
     "datetime",
@@ -94,13 +96,25 @@ impl Scalar {
             Self::Text(text) => quote_text(text, dialect),
             Self::Number(text) => text.clone(),
             Self::Cast(inner, to) => format!("CAST({} AS {to})", inner.shown(dialect, quoted)),
-            Self::Collated(inner, to) => match **inner {
-                Self::Operator(..) => format!("({}) COLLATE {to}", inner.shown(dialect, quoted)),
-                _ => format!("{} COLLATE {to}", inner.shown(dialect, quoted)),
-            },
+            Self::Collated(inner, to) => {
+                let (of, to) = (inner.shown(dialect, quoted), collation(to, dialect));
+                if matches!(**inner, Self::Operator(..)) {
+                    format!("({of}) COLLATE {to}")
+                } else {
+                    format!("{of} COLLATE {to}")
+                }
+            }
             Self::Call("extract", arguments) => {
                 let [Self::Text(field), of] = arguments.as_slice() else { return String::new() };
                 format!("EXTRACT({field} FROM {})", of.shown(dialect, quoted))
+            }
+            Self::Call("timezone", arguments) => {
+                let [zone, of] = arguments.as_slice() else { return String::new() };
+                let (zone, shown) = (zone.shown(dialect, quoted), of.shown(dialect, quoted));
+                match of {
+                    Self::Column(_) => format!("{shown} AT TIME ZONE {zone}"),
+                    _ => format!("({shown}) AT TIME ZONE {zone}"),
+                }
             }
             Self::Call(name, arguments) => {
                 let all: Vec<String> = arguments.iter().map(|a| a.shown(dialect, quoted)).collect();
@@ -120,4 +134,9 @@ impl Scalar {
             }
         }
     }
+}
+
+/// A collation as a statement names it.
+pub(crate) fn collation(name: &str, dialect: Dialect) -> String {
+    if dialect == Dialect::Sqlite { name.to_owned() } else { quote_identifier(name, dialect) }
 }

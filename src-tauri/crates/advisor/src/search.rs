@@ -17,7 +17,7 @@ use perfdeck_sqltext::Dialect;
 use crate::candidates::Candidate;
 use crate::earned::{Saved, not_earned};
 use crate::oracle::{Cost, Oracle, Question, Used};
-use crate::vectors::{Class, Parameters};
+use crate::vectors::{Class, Parameters, weight};
 use crate::workload::Workload;
 use crate::writing::Writing;
 
@@ -102,10 +102,15 @@ pub struct Found {
 }
 
 impl Cost {
-    /// What is reckoned with for values of that class: at the far end of an order nothing ends early.
+    /// What is reckoned with for values of that class: at the far end of an order nothing ends early. Of values that are written in the
+    /// statement nobody looked whether they are there, so that it counts as often as among other values.
     pub(crate) fn of(&self, class: Class) -> f64 {
         match (class, self.unstopped) {
             (Class::FarEnd, Some(all)) => all.max(self.total),
+            (Class::AsWritten, Some(all)) => {
+                let far = weight(Class::FarEnd);
+                (1.0 - far) * self.total + far * all.max(self.total)
+            }
             _ => self.total,
         }
     }

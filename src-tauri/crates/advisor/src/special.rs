@@ -33,6 +33,15 @@ fn is_state(table: &Table, predicate: &Predicate) -> bool {
     }
 }
 
+/// How a value compares: by the collation that the statement names (PostgreSQL), or as its column does.
+fn collating(column: &Column, of: &Scalar) -> Collating {
+    match of {
+        Scalar::Collated(_, to) if ["C", "POSIX", "ucs_basic"].contains(&to.as_str()) => Collating::Bytes,
+        Scalar::Collated(..) if column.collating == Collating::Bytes => Collating::Language,
+        _ => column.collating,
+    }
+}
+
 impl Maker<'_> {
     /// Indexes of the rows of one condition that statements write themselves.
     pub(crate) fn part(&mut self, statement: usize, scan: &Scan, predicate: &Predicate) {
@@ -103,15 +112,20 @@ impl Maker<'_> {
     }
 
     fn beginning(&mut self, statement: usize, scan: &Scan, predicate: &Predicate, column: &Column, equal: &[Scalar]) {
-        if column.collating == Collating::Nondeterministic || column.class != TypeClass::Text {
+        let collating = collating(column, &predicate.of);
+        if collating == Collating::Nondeterministic || column.class != TypeClass::Text {
             return;
         }
         let table = &self.catalogue.tables[scan.table];
         if !self.can_be_key(table, &predicate.of) {
             return;
         }
-        let by_bytes = self.catalogue.dialect != Dialect::Postgres || column.collating == Collating::Bytes;
-        let key = Key::scalar(&predicate.of);
+        let by_bytes = self.catalogue.dialect != Dialect::Postgres || collating == Collating::Bytes;
+        // Patterns compare bytes, whatever collation the statement names.
+        let key = match &predicate.of {
+            Scalar::Collated(inner, _) if !by_bytes => Key::scalar(inner),
+            of => Key::scalar(of),
+        };
         // The class of the column's own type: patterns of `char(n)` compare without the blanks at the end.
         let class = if column.type_name.starts_with("character(") { "bpchar_pattern_ops" } else { "text_pattern_ops" };
         let key = if by_bytes { key } else { key.class(class) };
@@ -146,7 +160,7 @@ impl Maker<'_> {
     fn within(&mut self, statement: usize, scan: &Scan, predicate: &Predicate, column: &Column) {
         if self.catalogue.dialect != Dialect::Postgres
             || column.class != TypeClass::Text
-            || column.collating == Collating::Nondeterministic
+            || collating(column, &predicate.of) == Collating::Nondeterministic
         {
             return;
         }

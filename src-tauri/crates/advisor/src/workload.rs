@@ -54,7 +54,7 @@ pub struct Workload {
     pub statements: Vec<Statement>,
     /// Those that do not.
     pub left: Vec<Left>,
-    /// How long the stretch was, in days.
+    /// How long the stretch was, in days; 0 of statements that were handed in, whose times are weights.
     pub days: f64,
 }
 
@@ -62,6 +62,11 @@ impl Workload {
     /// A workload of `days` days without statements.
     pub fn new(days: f64) -> Self {
         Self { statements: Vec::new(), left: Vec::new(), days }
+    }
+
+    /// Whether times were measured.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.days > 0.0
     }
 
     /// Adds a statement. Where its text is not understood, what a plan of it says is looked at.

@@ -9,7 +9,7 @@ use perfdeck_sqltext::Dialect;
 use crate::candidates::Candidate;
 use crate::catalogue::{Catalogue, Table};
 use crate::concerns::finds_one;
-use crate::estimate::{of_one, selectivity};
+use crate::estimate::{Estimate, of_one, selectivity};
 use crate::index::{Index, Method};
 use crate::predicates::Asked;
 use crate::shape::{Shape, Written};
@@ -17,12 +17,15 @@ use crate::size::share;
 use crate::workload::Workload;
 use crate::writes::{ENTRY_MS, GIN_PARTS, UPDATED_MS, WriteCost};
 
+/// What a statement that writes is taken to take at least where no times were measured, in milliseconds.
+const UNTIMED_MS: f64 = 1.0;
+
 /// What indexes do to a statement that writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WriteEffect {
     /// Place of the statement in the workload.
     pub statement: usize,
-    /// What a call takes more, in milliseconds.
+    /// What a call takes more, in milliseconds: its entries less what it saves by finding its rows.
     pub added_ms: f64,
     /// The same by what a call takes now: 0.1 is a tenth more. `None` where a call takes no time.
     pub change: Option<f64>,
@@ -35,7 +38,10 @@ struct Writer {
     statement: usize,
     table: usize,
     calls: f64,
+    /// What a call takes, in milliseconds of the workload's time.
     now_ms: f64,
+    /// Milliseconds of the workload's time for one that passes: other than 1 where no times were measured.
+    scale: f64,
     /// Rows of a call.
     rows: f64,
     what: What,
@@ -69,6 +75,7 @@ impl<'a> Writing<'a> {
         costs: &[WriteCost],
     ) -> Self {
         let mut writers = Vec::new();
+        let reckoned = Estimate::new(catalogue, workload, &[]);
         for (place, statement) in workload.statements.iter().enumerate().filter(|(_, s)| s.calls > 0.0) {
             for written in &statement.shape.written {
                 let Some(rows) = rows_of(catalogue, &statement.shape, written) else { continue };
@@ -81,7 +88,8 @@ impl<'a> Writing<'a> {
                     None => What::Insert,
                 };
                 let (calls, now_ms) = (statement.calls, statement.total_ms / statement.calls);
-                writers.push(Writer { statement: place, table: written.table, calls, now_ms, rows, what });
+                let scale = if workload.is_timed() { 1.0 } else { now_ms / reckoned.ms(place).max(UNTIMED_MS) };
+                writers.push(Writer { statement: place, table: written.table, calls, now_ms, scale, rows, what });
             }
         }
         let counted = costs.iter().map(|cost| cost.ms_per_day.unwrap_or(0.0) * workload.days).collect();
@@ -109,11 +117,13 @@ impl<'a> Writing<'a> {
         tables.values().map(|(counted, by_statements)| counted.max(*by_statements)).sum()
     }
 
-    /// What these candidates do together to each statement that writes, those first that are made slower the most; none that is not.
-    pub fn effects(&self, set: &BTreeSet<usize>) -> Vec<WriteEffect> {
+    /// What these candidates do together to each statement that writes, those first that are made slower the most; none that is not. `saved`
+    /// has what a statement saves by finding its rows, in milliseconds of the workload's time.
+    pub fn effects(&self, set: &BTreeSet<usize>, saved: impl Fn(usize) -> f64) -> Vec<WriteEffect> {
         let mut all: BTreeMap<usize, WriteEffect> = BTreeMap::new();
         for writer in &self.writers {
             let (added_ms, hot_lost) = self.added(writer, set);
+            let added_ms = added_ms - saved(writer.statement).max(0.0) / writer.calls;
             let change = (writer.now_ms > 0.0).then(|| added_ms / writer.now_ms);
             let own = WriteEffect { statement: writer.statement, added_ms, change, hot_lost };
             let most = all.entry(writer.statement).or_insert(own);
@@ -156,7 +166,7 @@ impl<'a> Writing<'a> {
             }
         };
         let each = if matches!(writer.what, What::Update { .. }) { UPDATED_MS } else { ENTRY_MS };
-        (writer.rows * entries * each, lost)
+        (writer.rows * entries * each * writer.scale, lost)
     }
 
     fn has_one(&self, index: &Index, columns: &[String]) -> bool {

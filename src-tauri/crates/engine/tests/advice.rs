@@ -3,6 +3,7 @@ mod beyond;
 mod held;
 mod kinds;
 mod sizes;
+mod untimed;
 mod written;
 
 use std::collections::BTreeSet;

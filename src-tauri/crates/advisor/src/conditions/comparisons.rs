@@ -95,7 +95,7 @@ impl Builder<'_> {
         };
         // A collation that either side names is that of the comparison; the left one's goes first.
         let own = match self.collation(other).filter(|_| flipped || self.collation(left).is_none()) {
-            Some(to) => (own.0, self.collated(own.0, own.1, to)),
+            Some(to) => (own.0, self.collated(own.0, own.1, &to)),
             None => own,
         };
         let has = |operator| Asked::Has(operator, self.value(other, scope).unwrap_or(Value::Other));

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use perfdeck_model::ApiError;
 
 use super::Search;
-use crate::oracle::{Cost, Question};
+use crate::oracle::{Cost, Question, Worth};
+
+/// What a plan of PostgreSQL costs that finds one row by an index: two pages out of order and what compares. Below it plans differ by pages
+/// that are in memory, and not by their time.
+const PROBE: f64 = 9.0;
 
 impl Search<'_, '_> {
     /// The question about a statement where these candidates are there: those that do not concern it are left out of it.
@@ -56,6 +60,9 @@ impl Search<'_, '_> {
         if answers.len() != open.len() {
             return Err(ApiError::internal("not every question about a plan was answered"));
         }
+        let least = if self.oracle.worth() == Worth::Steps { 0.0 } else { PROBE };
+        let bounded = |cost: Cost| Cost { total: cost.total.max(least), ..cost };
+        let answers = answers.into_iter().map(|answer| answer.map(bounded));
         self.known.extend(open.into_iter().zip(answers));
         Ok(())
     }

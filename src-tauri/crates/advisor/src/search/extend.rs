@@ -6,12 +6,16 @@ use perfdeck_model::ApiError;
 use super::{LEAST, Moves, Search, UNKNOWN};
 use crate::candidates::Kind;
 use crate::covered::does_the_work_of;
+use crate::oracle::Worth;
 
 /// Part of the time of its own statements that one must save beside another index for them.
 const LEAST_BESIDE: f64 = 0.05;
 
 /// Part of what they take by now that is enough whatever they took before.
 const HALF: f64 = 0.5;
+
+/// Cost below which a statement is quick: 0.2 ms as everything is in memory.
+const QUICK: f64 = 100.0;
 
 /// Candidates that are asked about again in one go.
 const TOGETHER: usize = 6;
@@ -32,11 +36,23 @@ impl Search<'_, '_> {
     pub(super) fn least(&self, now_ms: f64, candidate: usize, set: &BTreeSet<usize>) -> f64 {
         let all = self.wanted.candidates;
         let own = &all[candidate];
+        if own.from.iter().all(|s| self.is_quick(*s, set)) {
+            return f64::INFINITY;
+        }
         let served = set
             .iter()
             .any(|c| *c != candidate && all[*c].index.table == own.index.table && !all[*c].from.is_disjoint(&own.from));
         let beside = served || own.widens.is_some();
         f64::max(now_ms * LEAST, if beside { self.part(candidate, set) } else { 0.0 })
+    }
+
+    /// Whether a statement whose time nobody knows takes so little that no index is asked for it.
+    fn is_quick(&self, statement: usize, set: &BTreeSet<usize>) -> bool {
+        let classes = self.wanted.parameters[statement].iter().enumerate();
+        let mut costs = classes.map(|(at, p)| self.cost(statement, at, set).map(|cost| cost.of(p.class)));
+        !self.wanted.workload.is_timed()
+            && self.oracle.worth() != Worth::Steps
+            && costs.all(|cost| cost.is_some_and(|cost| cost < QUICK))
     }
 
     /// A small part of what the statements that a candidate helps took before, which is much where they take little by now. Those of
@@ -49,7 +65,10 @@ impl Search<'_, '_> {
         let served: BTreeSet<usize> = set.iter().filter(replaced).flat_map(|c| &all[*c].from).copied().collect();
         let helped = |s: &&usize| !served.contains(s) && self.time_of(**s, &alone) < self.time_of(**s, &nothing);
         let of = |s: &usize| {
-            f64::min(self.wanted.workload.statements[*s].total_ms * LEAST_BESIDE, self.time_of(*s, set) * HALF)
+            let some = self.wanted.workload.statements[*s].total_ms * LEAST_BESIDE;
+            // Half of what is left is much where it is certain, and not where it hangs on rows that come early.
+            let hoped = self.sure_time_of(*s, &alone) > self.time_of(*s, set);
+            if hoped { some } else { f64::min(some, self.time_of(*s, set) * HALF) }
         };
         all[candidate].from.iter().filter(helped).map(of).sum()
     }

@@ -45,16 +45,16 @@ impl Search<'_, '_> {
             // Quicker, or much smaller and about as quick.
             let bytes = self.bytes(&set);
             let smaller = f64::max(now * LEAST_FOR_BYTES, self.part(own, &set));
-            let worth = |time: f64, s: &BTreeSet<usize>| {
+            let worth = |c: usize, time: f64, s: &BTreeSet<usize>| {
                 let saved = now - time;
                 let small = self.bytes(s) < bytes * 0.7 && saved > -smaller;
-                let wanted = if self.bytes(s) > bytes * 1.3 { smaller } else { least };
+                let wanted = if self.bytes(s) > bytes * 1.3 { smaller.max(self.part(c, &set)) } else { least };
                 (saved > wanted || small).then_some(saved + if small { smaller } else { 0.0 })
             };
             let best = exchanges
                 .into_iter()
                 .filter(|(_, s)| self.is_known(s))
-                .filter_map(|(c, s)| Some((worth(self.time(&s), &s)?, c, s)))
+                .filter_map(|(c, s)| Some((worth(c, self.time(&s), &s)?, c, s)))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             if let Some((_, candidate, with)) = best {
                 chosen[place] = candidate;

@@ -10,10 +10,9 @@ impl Search<'_, '_> {
     /// What a candidate saves alone of each statement that it concerns.
     pub(super) fn saved(&self, candidate: usize, set: &BTreeSet<usize>) -> BTreeMap<usize, Saved> {
         let total = |s: usize| self.wanted.workload.statements[s].total_ms;
-        let sure = |cost: &Cost, _| cost.unstopped.unwrap_or(cost.total).max(cost.total);
         let of = |s: &usize| Saved {
             usual: total(*s) - self.time_of(*s, set),
-            sure: total(*s) - self.time_by(*s, set, sure),
+            sure: total(*s) - self.sure_time_of(*s, set),
         };
         self.wanted.candidates[candidate].concerns.iter().map(|s| (*s, of(s))).collect()
     }
@@ -38,6 +37,11 @@ impl Search<'_, '_> {
 
     pub(super) fn time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {
         self.time_by(statement, set, Cost::of)
+    }
+
+    /// The same where no end comes early.
+    pub(super) fn sure_time_of(&self, statement: usize, set: &BTreeSet<usize>) -> f64 {
+        self.time_by(statement, set, |cost, _| cost.unstopped.unwrap_or(cost.total).max(cost.total))
     }
 
     /// The same where a plan with these indexes costs what `of` makes of it.

@@ -150,7 +150,7 @@ pub struct ColumnFacts {
     pub class: &'static str,
     /// Whether texts compare byte by byte.
     pub by_bytes: bool,
-    /// Its collation by name (MySQL, MariaDB).
+    /// Its collation by name (MySQL, MariaDB; PostgreSQL where it is not the database's).
     pub collation: Option<String>,
     /// Whether texts compare as those of SQLite's `NOCASE`.
     pub no_case: bool,
@@ -214,7 +214,7 @@ pub struct KeyFacts {
     pub nulls_first: bool,
     /// Operator class that is not the type's own.
     pub class: Option<String>,
-    /// Collation that is not the column's own.
+    /// Collation that is not the column's own; of an expression the one that is not the database's.
     pub collation: Option<String>,
 }
 

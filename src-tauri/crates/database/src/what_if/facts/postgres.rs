@@ -82,7 +82,8 @@ const COLUMNS: &str = "
                          WHERE o % greatest(1, cardinality(s.bounds) / 100) = 0 OR o = 1 ORDER BY o))::text,
            (SELECT max(octet_length(v))::float8 FROM unnest(s.vals || s.bounds) v),
            to_json(ARRAY(SELECT left(v, $LONGEST) FROM unnest(s.elems, s.elem_freqs) u(v, f)
-                         WHERE v IS NOT NULL ORDER BY f DESC NULLS LAST LIMIT 100))::text
+                         WHERE v IS NOT NULL ORDER BY f DESC NULLS LAST LIMIT 100))::text,
+           CASE WHEN l.collprovider <> 'd' THEN l.collname::text END
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
     JOIN pg_database d ON d.datname = current_database()
@@ -99,8 +100,9 @@ const KEYS: &str = "
            CASE WHEN k <= i.indnkeyatts THEN i.indoption[k - 1]::int4 ELSE 0 END,
            CASE WHEN o.oid IS NULL OR o.opcdefault THEN NULL WHEN pg_opclass_is_visible(o.oid) THEN o.opcname::text
                 ELSE format('%I.%I', v.nspname, o.opcname) END,
-           CASE WHEN k <= i.indnkeyatts AND i.indkey[k - 1] <> 0 AND i.indcollation[k - 1] <> a.attcollation
-                THEN coalesce(l.collname::text, '') END
+           CASE WHEN k > i.indnkeyatts THEN NULL
+                WHEN i.indkey[k - 1] <> 0 AND i.indcollation[k - 1] <> a.attcollation THEN coalesce(l.collname::text, '')
+                WHEN i.indkey[k - 1] = 0 AND l.collprovider <> 'd' THEN l.collname::text END
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
     CROSS JOIN LATERAL generate_series(1, i.indnatts::int4) k
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1]
@@ -306,6 +308,7 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
         correlation: row.try_get(13)?,
         remainders: values.map(|v| v.remainders),
         elements: texts(row, 18)?,
+        collation: row.try_get(19)?,
         ..ColumnFacts::default()
     })
 }

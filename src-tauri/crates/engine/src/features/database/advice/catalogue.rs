@@ -170,8 +170,17 @@ fn key(facts: &KeyFacts, table: usize, catalogue: &Catalogue) -> Key {
         ),
         (None, None) => KeyOf::Unknown(String::new()),
     };
+    // An expression has the collation of its columns unless it names one.
+    let own = |of: &KeyOf| match of {
+        KeyOf::Expression(scalar) => {
+            let columns = scalar.columns();
+            let mut all =
+                columns.iter().filter_map(|c| catalogue.tables[table].column(c)).map(|c| c.collation.as_deref());
+            all.next().flatten()
+        }
+        _ => None,
+    };
     Key {
-        of,
         prefix: facts.prefix,
         descending: facts.descending,
         nulls_first: facts.nulls_first,
@@ -180,7 +189,8 @@ fn key(facts: &KeyFacts, table: usize, catalogue: &Catalogue) -> Key {
             .class
             .as_ref()
             .map(|c| if c == "varchar_pattern_ops" { "text_pattern_ops".to_owned() } else { c.clone() }),
-        collation: facts.collation.clone(),
+        collation: facts.collation.clone().filter(|told| own(&of) != Some(told.as_str())),
+        of,
     }
 }
 

@@ -277,11 +277,8 @@ fn spec(index: &Index, table: &Table, name: &str, dialect: Dialect) -> IndexSpec
     let quoted = |name: &str| quote_identifier(name, dialect);
     let key = |key: &Key| IndexSpecKey {
         of: match &key.of {
-            KeyOf::Column(name) => match &key.collation {
-                None => IndexSpecKeyOf::Column(name.clone()),
-                Some(collation) => IndexSpecKeyOf::Expression(format!("{} COLLATE {collation}", quoted(name))),
-            },
-            KeyOf::Expression(scalar) => IndexSpecKeyOf::Expression(scalar.shown(dialect, &quoted)),
+            KeyOf::Column(name) if key.collation.is_none() => IndexSpecKeyOf::Column(name.clone()),
+            KeyOf::Column(_) | KeyOf::Expression(_) => IndexSpecKeyOf::Expression(key.value(dialect, &quoted)),
             KeyOf::Unknown(text) => IndexSpecKeyOf::Expression(text.clone()),
         },
         prefix: key.prefix,
