@@ -14,8 +14,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::cluster;
-use crate::error::{DEADLINE, no_password_given, no_password_set, untrusted};
+use crate::error::{DEADLINE, is_cut, no_password_given, no_password_set, untrusted};
 pub(crate) use crate::error::{explain, silent};
+use crate::greeting::why_closed;
 use crate::load::servers;
 use crate::own::Counted;
 
@@ -221,6 +222,11 @@ impl Way {
             if target.address.username.is_none() && self.opens_without_password(host).await {
                 return no_password_set(host);
             }
+        }
+        if is_cut(error)
+            && let Some(told) = why_closed(target, host).await
+        {
+            return told;
         }
         explain(target, host, error)
     }

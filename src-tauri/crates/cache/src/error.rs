@@ -131,6 +131,13 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
         return ApiError::new(ErrorCode::Unsupported, format!("{host} is not a Sentinel"))
             .hint("Sentinels listen on 26379 by default; for a server write redis://…");
     }
+    if let Some(command) = not_known(&text) {
+        return ApiError::new(
+            ErrorCode::Unsupported,
+            format!("{host} does not know {command}: it has another name there (rename-command), is switched off, or came with a later version"),
+        )
+        .hint("Give the commands that Perfdeck sends their own names, or to an ACL user of its own");
+    }
     if has("DB index is out of range") || has("invalid DB index") || has("SELECT is not allowed in cluster mode") {
         return ApiError::new(ErrorCode::NotFound, format!("{host} has no database {}", target.address.path))
             .hint("Servers have 16 databases unless `databases` says otherwise, clusters have one");
@@ -184,6 +191,40 @@ pub(crate) fn unwell(error: &RedisError) -> Option<&str> {
     error.code().filter(|code| matches!(*code, "MISCONF" | "MASTERDOWN" | "NOREPLICAS"))
 }
 
+/// Whether a server closed the connection, or answered in another protocol: what it says to a stranger tells why.
+pub(crate) fn is_cut(error: &RedisError) -> bool {
+    use std::io::ErrorKind as K;
+    let closed = matches!(
+        io_cause(error).map(std::io::Error::kind),
+        Some(K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof)
+    );
+    closed || matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType)
+}
+
+/// The error of the connection inside the driver's.
+fn io_cause(error: &RedisError) -> Option<&std::io::Error> {
+    std::error::Error::source(error).and_then(|source| {
+        type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+        let inner = source.downcast_ref::<Shared>().and_then(|s| s.downcast_ref::<std::io::Error>());
+        inner.or_else(|| source.downcast_ref::<std::io::Error>())
+    })
+}
+
+/// Commands that are sent: the name of no other is passed on.
+const SENT: &[&str] = &[
+    "ACL", "AUTH", "CLIENT", "COMMAND", "COMMANDLOG", "CONFIG", "DBSIZE", "DUMP", "EVAL", "EVALSHA", "EXISTS", "GET", "HELLO",
+    "HOTKEYS", "INFO", "LATENCY", "MEMORY", "MONITOR", "OBJECT", "PEXPIREAT", "PEXPIRETIME", "PING", "PTTL", "RENAMENX", "RESTORE",
+    "SCAN", "SCRIPT", "SELECT", "SET", "SLOWLOG", "TIME", "TTL", "TYPE", "UNLINK",
+];
+
+/// The command that a server says it does not know.
+fn not_known(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_uppercase();
+    let rest = text.split_once("UNKNOWN COMMAND")?.1.trim_start().trim_start_matches(['\'', '`', '"']);
+    let word = rest.split(|c: char| !c.is_ascii_alphabetic()).next()?;
+    SENT.iter().copied().find(|known| *known == word)
+}
+
 /// Whether the server does not know a command.
 fn unknown(text: &str, command: &str) -> bool {
     let text = text.to_uppercase();
@@ -192,11 +233,7 @@ fn unknown(text: &str, command: &str) -> bool {
 
 fn io(host: &HostPort, error: &RedisError) -> ApiError {
     use std::io::ErrorKind as K;
-    let cause = std::error::Error::source(error).and_then(|source| {
-        type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
-        let inner = source.downcast_ref::<Shared>().and_then(|s| s.downcast_ref::<std::io::Error>());
-        inner.or_else(|| source.downcast_ref::<std::io::Error>())
-    });
+    let cause = io_cause(error);
     let (what, hint) = match cause.map(std::io::Error::kind) {
         Some(K::ConnectionRefused) => (
             format!("{host} refused the connection"),
@@ -204,7 +241,7 @@ fn io(host: &HostPort, error: &RedisError) -> ApiError {
         ),
         Some(K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof) => (
             format!("{host} closed the connection"),
-            "Does the port expect TLS (rediss://)? A server that is full or is stopping looks like this too",
+            "Is it being stopped or restarted? Its log tells why it closes connections",
         ),
         Some(K::TimedOut) => (format!("{host} did not answer in time"), "Check the route, the VPN and the firewall"),
         _ if cause.is_some_and(unresolved) => {
@@ -252,6 +289,14 @@ mod tests {
             let shown = format!("{:?}", explain(&target, &host, &error));
             assert!(!shown.contains("canary"), "{line}: {shown}");
         }
+    }
+
+    #[test]
+    fn a_command_that_is_not_known_is_named_where_it_is_one_of_ours() {
+        assert_eq!(not_known("ERR: unknown command 'INFO', with args beginning with: "), Some("INFO"));
+        assert_eq!(not_known("An error: unknown command `slowlog`, with args beginning with: `get`"), Some("SLOWLOG"));
+        assert_eq!(not_known("unknown command 'canary'"), None, "nobody else's word");
+        assert_eq!(not_known("ERR syntax error"), None);
     }
 
     #[test]

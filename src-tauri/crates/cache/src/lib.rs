@@ -12,6 +12,7 @@ mod connect;
 mod discover;
 pub mod edits;
 mod error;
+mod greeting;
 mod info;
 mod load;
 mod look;

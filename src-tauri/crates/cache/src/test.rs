@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::announced::{self, Announced};
 use crate::connect::{connect, primaries, primary};
-use crate::error::{acl, explain, full, protected, silent, unwell};
+use crate::error::{acl, explain, unwell};
+use crate::greeting::{greet, other, wants_tls};
 use crate::info::{fields, keys, one_of_many, product};
 
 /// Longest wait for name resolution and for a TCP connection.
@@ -81,18 +82,12 @@ pub async fn test(target: &CacheTarget, password: Option<&Sensitive>) -> Connect
     report.out
 }
 
-/// Whether the address asks for TLS.
-fn wants_tls(target: &CacheTarget) -> bool {
-    !matches!(target.address.tls, TlsMode::Disable | TlsMode::Prefer)
-}
-
 /// Says what answers at the port, when a failure looks as if it were not what the address says.
 async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> ApiError {
     let asked = matches!(stage, StageName::Tls | StageName::Authentication | StageName::Version);
     let unclear = matches!(error.code, ErrorCode::Unreachable | ErrorCode::Timeout | ErrorCode::Tls);
     let Some(host) = target.address.hosts.first().filter(|_| asked && unclear) else { return error };
     let speaks = perfdeck_net::ask(&host.host, host.port).await;
-    let say = |what: String, hint: String| ApiError::new(ErrorCode::Unreachable, what).hint(hint);
     match (speaks, wants_tls(target)) {
         (Speaks::Tls, true) | (Speaks::Redis, false) => error,
         (Speaks::Tls, false) => {
@@ -104,34 +99,13 @@ async fn stranger(target: &CacheTarget, stage: StageName, error: ApiError) -> Ap
             format!("{host} speaks Redis' protocol without TLS, and the address asks for TLS"),
         )
         .hint("Write redis:// instead of rediss:// (nothing is encrypted then), or give the port of tls-port"),
-        (speaks, _) if speaks.is_known() => {
-            let hint = match speaks.scheme() {
-                Some(scheme) => format!("Check the port; for what answers there the address begins with {scheme}"),
-                None => "Check the port".to_owned(),
-            };
-            say(format!("{host} {}, not Redis'", speaks.words()), hint)
-        }
-        (Speaks::Unknown, _) => say(
+        (speaks, _) if speaks.is_known() => other(host, speaks),
+        (Speaks::Unknown, _) => ApiError::new(
+            ErrorCode::Unreachable,
             format!("{host} answers in a protocol that Perfdeck does not know, not in Redis'"),
-            "Check the port and the scheme of the address".to_owned(),
-        ),
+        )
+        .hint("Check the port and the scheme of the address"),
         _ => error,
-    }
-}
-
-/// Listens to a server without TLS before the driver does: what it says to a stranger is more than what the driver passes
-/// on, and some servers say it once and close.
-async fn greet(host: &HostPort, stream: TcpStream, limit: (Duration, Duration)) -> Result<(), ApiError> {
-    let Some(bytes) = perfdeck_net::ping(stream, limit.1).await else { return Err(silent(host, limit.0)) };
-    let has = |part: &[u8]| bytes.windows(part.len()).any(|w| w == part);
-    match bytes.as_slice() {
-        b if b.starts_with(b"-DENIED") => Err(protected(host)),
-        b if b.starts_with(b"-") && has(b"max number of clients") => Err(full(host)),
-        b if Speaks::from_first_bytes(b) == Some(Speaks::Redis) => Ok(()),
-        [] => Err(ApiError::new(ErrorCode::Unreachable, format!("{host} closed the connection"))
-            .hint("Is it Redis or Valkey? A port that expects TLS looks like this")),
-        _ => Err(ApiError::new(ErrorCode::Unreachable, format!("{host} does not speak Redis' protocol"))
-            .hint("Check the port and the scheme of the address")),
     }
 }
 
@@ -206,6 +180,8 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
         if error.code == ErrorCode::Privilege {
             missing.push("+ping");
             refused.push("PING");
+        } else if e.code() == Some("LOADING") {
+            return Err((S::Version, loading(node, &mut connection, error).await));
         } else if unwell(&e).is_none() {
             return Err((S::Authentication, error));
         }
@@ -273,6 +249,17 @@ async fn stages(target: &CacheTarget, password: Option<&Sensitive>, report: &mut
         report.push(S::Privileges, StageOutcome::Warning, detail, Some(acl(&user, &missing)));
     }
     Ok(())
+}
+
+/// A server that is loading its data: how far it is, and how long it takes by its own word.
+async fn loading(host: &HostPort, connection: &mut MultiplexedConnection, error: ApiError) -> ApiError {
+    let info: Result<String, _> = redis::cmd("INFO").arg("persistence").query_async(connection).await;
+    let info = info.map(|text| fields(&text)).unwrap_or_default();
+    let number = |name: &str| info.get(name).and_then(|n| n.parse::<f64>().ok());
+    let Some(share) = number("loading_loaded_perc") else { return error };
+    let left = number("loading_eta_seconds").map(|s| format!(", about {} are left", perfdeck_words::seconds(s)));
+    let message = format!("{host} is loading its data set: {share:.0} % are there{}", left.unwrap_or_default());
+    ApiError { message, ..error }
 }
 
 /// The user as the server sees it; the address's when the server does not say.

@@ -320,6 +320,15 @@ async fn keys_are_removed_renamed_and_expire_and_come_back_as_they_were() {
         assert_eq!(look(&t.0, None, &edit).await.expect("asked").0, EditState::AsWritten, "it is there");
         undo(&t.0, None, &edit).await.expect("undone");
         assert_eq!(everything(&mut c).await, before, "the former expiry to the millisecond");
+        // One that did what it was to do is not another client's.
+        let edit = planned(&t, b"string", KeyEdit::Expire { in_ms: Some(40.0) }).await.expect("planned");
+        apply(&t.0, None, &edit).await.expect("applied");
+        let over = async || shown(&line(&mut c.clone(), "EXISTS string").await) == "0";
+        perfdeck_testkit::eventually(std::time::Duration::from_secs(10), over).await;
+        assert_eq!(look(&t.0, None, &edit).await.expect("asked").0, EditState::AsWritten, "as it was asked for");
+        let error = undo(&t.0, None, &edit).await.expect_err("no snapshot");
+        assert!(error.message.contains("expired, as this edit asked for"), "{error:?}");
+
         let zero = planned(&t, b"hash", KeyEdit::Expire { in_ms: Some(0.0) }).await.expect_err("0 asks");
         assert!(zero.code == ErrorCode::BadRequest && zero.message.contains("remove the key at once"), "{zero:?}");
         let same = planned(&t, b"\xffbin\x00", KeyEdit::Expire { in_ms: None }).await.expect_err("it never expires");

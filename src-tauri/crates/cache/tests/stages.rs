@@ -1,7 +1,7 @@
 //! *Test connection* against real servers, and against servers that are wrong in one way.
 use std::time::{Duration, Instant};
 
-use perfdeck_cache::{CacheCollector, connect_for_load, test};
+use perfdeck_cache::{CacheCollector, Purpose, connect_for_load, opened_as, test};
 use perfdeck_model::{ConnectionReport, ErrorCode, Sensitive, StageName, StageOutcome, TlsMode};
 use perfdeck_testkit::{Redis, RedisCluster, RedisSentinel, SlowDoor, eventually, version_1};
 use rcgen::SigningKey as _;
@@ -115,6 +115,33 @@ async fn unreachable_and_hanging_targets_name_the_stage() {
         assert_eq!(error.code, ErrorCode::Timeout, "{scheme}: {error:?}");
         assert!(error.message.contains(&port.to_string()), "names the server: {error:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_opens_a_connection_is_told_why_it_is_closed() {
+    let told = async |url: &str| {
+        opened_as(&target(url).0, None, Purpose::Keys).await.err().expect("refused")
+    };
+    let server = Redis::start_with(&["--maxclients", "2"]).await.expect("Redis");
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(std::net::TcpStream::connect(("127.0.0.1", server.port())).expect("the port"));
+    }
+    let full = told(&server.url()).await;
+    assert!(full.message.contains("All client slots") && full.retryable, "{full:?}");
+    drop(held);
+    let page = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = page.local_addr().expect("bound").port();
+    let pages = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = page.accept().await {
+            let mut asked = [0; 64];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut asked).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let other = told(&format!("redis://127.0.0.1:{port}")).await;
+    assert!(other.message.contains("HTTP") && other.hint.as_deref().is_some_and(|h| h.contains("http://")), "{other:?}");
+    pages.abort();
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

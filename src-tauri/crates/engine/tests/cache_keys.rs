@@ -113,6 +113,31 @@ async fn a_key_is_found_edited_and_put_back_and_the_store_knows_no_name_and_no_v
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_nothing_brings_back_is_removed_once_that_is_agreed_to() {
+    let (dir, server) = (tempfile::tempdir().expect("a folder"), Redis::start().await.expect("Redis"));
+    let engine = open(dir.path()).await;
+    let id = environment(&engine, draft("dev", Kind::Development, cache(server.url()))).await;
+    server.execute(&["SETRANGE", "large", "3000000", "x"]).await.expect("a key");
+    server.execute(&["SET", "small", "x"]).await.expect("a key");
+    let plan = async |key: &str| {
+        let asked = EditRequest { environment_id: id.clone(), key: text(key), edit: KeyEdit::Delete };
+        cache_plan_edit(engine.clone(), asked).await.expect("planned").detail
+    };
+    let small = plan("small").await;
+    assert_eq!(small.agree, None, "it can be undone");
+    apply(&engine, &small.change.id, None).await.expect("removed");
+    let large = plan("large").await;
+    let text = large.agree.expect("asked for");
+    assert!(large.change.notes.iter().any(|n| n.contains(&text)), "said beforehand: {:?}", large.change.notes);
+    let error = apply(&engine, &large.change.id, None).await.expect_err("not agreed to");
+    assert!(error.code == ErrorCode::Guarded && error.hint.is_some_and(|h| h.contains(&text)), "{}", error.message);
+    let is_there = async || format!("{:?}", server.execute(&["EXISTS", "large"]).await.expect("asked")).contains('1');
+    assert!(is_there().await, "nothing was sent");
+    apply(&engine, &large.change.id, Some(&text)).await.expect("removed");
+    assert!(!is_there().await, "it is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn guards_keep_edits_from_what_is_read_only() {
     let (dir, server) = (tempfile::tempdir().expect("a folder"), Redis::start().await.expect("Redis"));
     let engine = open(dir.path()).await;

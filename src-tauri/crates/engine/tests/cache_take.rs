@@ -332,3 +332,44 @@ async fn an_undo_that_was_refused_can_be_done_again_and_a_record_that_is_gone_is
     assert_eq!(size(&server).await, 3_000, "all are back");
     assert_eq!(of(&engine, &one).await.stage, InvalidationStage::Undone, "told");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_snapshot_that_is_cut_short_or_damaged_what_is_whole_is_put_back_and_the_rest_said() {
+    let (dir, server) = (tempfile::tempdir().expect("a folder"), Redis::start().await.expect("Redis"));
+    let engine = open(dir.path()).await;
+    let id = environment(&engine, draft("dev", Kind::Development, cache(server.url()))).await;
+    let keys = || {
+        let files = std::fs::read_dir(dir.path().join("invalidations")).expect("files").flatten();
+        files.map(|f| f.path()).find(|p| p.extension().is_some_and(|e| e == "keys")).expect("a snapshot")
+    };
+    // Several chunks: a chunk has as many keys as are taken in one go.
+    for (prefix, damage) in [("a:", false), ("b:", true)] {
+        fill(&server, prefix, 3_000).await;
+        let before = size(&server).await;
+        let planned = plan(&engine, &id, InvalidationOf::Pattern(bytes(&format!("{prefix}*")))).await.expect("planned");
+        let one = planned.detail.change.id;
+        let agreed = planned.preview.agree;
+        apply(&engine, &one, agreed.as_deref()).await.expect("applied");
+        assert_eq!(size(&server).await, before - 3_000, "they went");
+        let path = keys();
+        let mut stored = std::fs::read(&path).expect("a file");
+        let middle = stored.len() / 2;
+        if damage {
+            stored[middle] ^= 1;
+        } else {
+            stored.truncate(middle);
+        }
+        std::fs::write(&path, &stored).expect("written");
+        let error = undo(&engine, &one).await.expect_err("not all");
+        let back = size(&server).await - (before - 3_000);
+        assert!(back > 0 && back < 3_000, "what is whole is back: {back}");
+        let count = perfdeck_words::count(back as u64);
+        let what = if damage { format!("damaged after its first {count} keys") } else { format!("it has {count} of the 3,000 keys") };
+        let told = error.message.replace('\u{202f}', ",").replace('\u{2009}', ",");
+        let what = what.replace('\u{202f}', ",").replace('\u{2009}', ",");
+        assert!(told.contains(&what), "{what}: {error:?}");
+        assert!(error.hint.as_deref().is_some_and(|h| h.contains("their source has them")), "{error:?}");
+        assert_ne!(of(&engine, &one).await.stage, InvalidationStage::Undone, "it is not called undone");
+        std::fs::remove_file(&path).expect("removed");
+    }
+}

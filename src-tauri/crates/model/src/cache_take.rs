@@ -171,6 +171,8 @@ pub struct InvalidationPreview {
     pub extra_loads_per_s: Option<f64>,
     /// Bounds of that: the least is what was read during the watch (95 %), the most is that others are read each second, and that writes were reads.
     pub extra_loads_bounds: Option<(f64, f64)>,
+    /// Seconds over which those loads are spread: 10, or the time in which keys expire where that is longer.
+    pub extra_loads_over_s: f64,
     /// What a user, a tag or a template came to; `null` for what names keys itself.
     pub by: Option<InvalidationBy>,
     /// Time that it takes at the pace, in seconds.

@@ -9,10 +9,17 @@ if type(at) == 'table' then
   at = redis.call('PTTL', key)
   if at >= 0 then at, slack = now + at, 5 end
 end
-if at == -2 then return {'other', 'gone'} end
 local function words(text)
   local kind, ms, since = string.match(text, '^(%a+):?(%d*):?(%d*)$')
   return kind, tonumber(ms), tonumber(since)
+end
+if at == -2 then
+  -- One of the two may be what this edit gave it, and over.
+  for i = 2, 3 do
+    local kind, ms, since = words(ARGV[i])
+    if kind == 'in' and now >= since + ms then return {'other', 'expired'} end
+  end
+  return {'other', 'gone'}
 end
 local function is(text)
   local kind, ms, since = words(text)

@@ -169,6 +169,11 @@ impl EditPlan {
         }
     }
 
+    /// Whether it removes a whole key that nothing brings back.
+    pub fn is_final(&self) -> bool {
+        matches!(self.step, Step::Delete { snapshot: None, .. })
+    }
+
     /// Memory that it frees, in bytes; `None` where that is unknown, or nothing is freed.
     pub fn frees(&self) -> Option<f64> {
         match &self.step {

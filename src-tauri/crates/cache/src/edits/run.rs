@@ -5,7 +5,7 @@ use redis::{Cmd, Value};
 use super::{EditPlan, Expiry, LONGEST, Part, SNAPSHOT, Step, changed, state};
 use crate::connect::Purpose;
 use crate::values::servers::{Script, Servers, bytes, elements, is, number, script, text};
-use crate::values::{key_length_command, now_ms};
+use crate::values::{gone, key_length_command, now_ms};
 
 static VALUE: Script = script!(include_str!("value.lua"));
 static EXPIRY: Script = script!(include_str!("expiry.lua"));
@@ -180,6 +180,19 @@ impl Runner<'_> {
         let arguments = [go.word(), word(from.text()), word(to.text())];
         let reply = self.servers.script(&EXPIRY, &[&self.key], &arguments).await?;
         let mut all = found(&reply, back)?;
+        match (go, elements(&reply).get(1).and_then(text).as_deref()) {
+            // It did what it was to do.
+            (Go::Look, Some("expired")) => return Ok(Found { state: EditState::AsWritten, done: false, now: None }),
+            (Go::Back, Some("expired")) => {
+                return Err(ApiError::new(
+                    ErrorCode::Unsupported,
+                    "The key expired, as this edit asked for: no snapshot of it was taken, so nothing brings it back",
+                )
+                .hint("It comes back as it is asked for, where its source has it"));
+            }
+            (Go::Do | Go::Back, Some("expired" | "gone")) => return Err(gone()),
+            _ => {}
+        }
         all.now = elements(&reply).get(1).and_then(bytes).map(<[u8]>::to_vec);
         Ok(all)
     }

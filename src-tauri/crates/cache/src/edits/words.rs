@@ -121,9 +121,12 @@ impl EditPlan {
                 notes.push("It cannot be undone: a stream takes no entry with an earlier identifier".to_owned());
             }
             Step::Delete { snapshot: None, .. } => notes.push(format!(
-                "It cannot be undone: a snapshot of what takes more than {} would block the server",
+                "It cannot be undone: a snapshot of what takes more than {} would block the server. It must be agreed to by typing 'for good'",
                 words::bytes(SNAPSHOT)
             )),
+            Step::Expiry { new: Expiry::In(..), .. } => {
+                notes.push("It can be undone until the key expires: no snapshot of it is taken".to_owned());
+            }
             Step::Delete { .. } => {
                 notes.push("Undoing restores it with its expiry, unless a key of its name is there by then".to_owned());
             }

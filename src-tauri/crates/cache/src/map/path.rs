@@ -13,7 +13,7 @@ pub(super) fn path(tree: &Tree, id: Id) -> String {
     for id in tree.way(id) {
         let (kind, delimiter, part): (u8, Option<u8>, &[u8]) = match &tree.node(id).part {
             Part::Literal(part, delimiter) => (b'l', *delimiter, part),
-            Part::Any(delimiter) => (b'a', *delimiter, &[]),
+            Part::Any(braces, delimiter) => (b'a', *delimiter, braces.pattern().as_bytes()),
             Part::Others => (b'o', None, &[]),
         };
         bytes.extend([kind, delimiter.unwrap_or(0), u8::try_from(part.len()).unwrap_or(u8::MAX)]);
@@ -35,7 +35,7 @@ pub(super) fn node(tree: &Tree, path: &str) -> Option<Id> {
         let delimiter = (*delimiter != 0).then_some(*delimiter);
         at = match kind {
             b'l' => tree.child(at, Token { segment: Segment::Literal(part), delimiter })?,
-            b'a' => tree.child(at, Token { segment: Segment::Any, delimiter })?,
+            b'a' => tree.child(at, Token { segment: Segment::any(part), delimiter })?,
             b'o' => tree.others(at)?,
             _ => return None,
         };
@@ -83,7 +83,7 @@ pub(super) fn label(tree: &Tree, id: Id) -> String {
 fn label_of(part: &Part, with_delimiter: bool) -> String {
     let (text, delimiter) = match part {
         Part::Literal(part, delimiter) => (shown(part), *delimiter),
-        Part::Any(delimiter) => ("*".to_owned(), *delimiter),
+        Part::Any(braces, delimiter) => (braces.pattern().to_owned(), *delimiter),
         Part::Others => ("others".to_owned(), None),
     };
     match delimiter {
@@ -110,8 +110,8 @@ pub(super) fn pattern(tree: &Tree, id: Id) -> Option<CacheBytes> {
                 escape(part, &mut glob);
                 *delimiter
             }
-            Part::Any(delimiter) => {
-                glob.push(b'*');
+            Part::Any(braces, delimiter) => {
+                glob.extend_from_slice(braces.pattern().as_bytes());
                 *delimiter
             }
             Part::Others => return None,

@@ -59,8 +59,54 @@ impl Delimiters {
 pub(crate) enum Segment<'a> {
     /// The part itself.
     Literal(&'a [u8]),
-    /// An identifier, whichever.
-    Any,
+    /// An identifier, whichever, with the braces of a cluster's hash tag that it has.
+    Any(Braces),
+}
+
+/// Braces of a cluster's hash tag around a part, or at one end of it where the tag has several parts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Braces {
+    #[default]
+    None,
+    Open,
+    Close,
+    Both,
+}
+
+impl Braces {
+    pub(crate) fn of(part: &[u8]) -> Self {
+        match (part.starts_with(b"{"), part.ends_with(b"}")) {
+            (false, false) => Self::None,
+            (true, false) => Self::Open,
+            (false, true) => Self::Close,
+            (true, true) => Self::Both,
+        }
+    }
+
+    /// Any part with them, as a pattern has it.
+    pub(crate) fn pattern(self) -> &'static str {
+        match self {
+            Self::None => "*",
+            Self::Open => "{*",
+            Self::Close => "*}",
+            Self::Both => "{*}",
+        }
+    }
+}
+
+impl<'a> Segment<'a> {
+    /// An identifier of which this part is one.
+    pub(crate) fn any(part: &[u8]) -> Self {
+        Self::Any(Braces::of(part))
+    }
+
+    /// An identifier in the place of this part.
+    pub(crate) fn folded(self) -> Self {
+        match self {
+            Self::Literal(part) => Self::any(part),
+            Self::Any(braces) => Self::Any(braces),
+        }
+    }
 }
 
 /// A part of a name with what follows it. A part that a delimiter follows is a namespace, one that nothing follows is the end.
@@ -80,15 +126,16 @@ pub(crate) fn tokens<'a>(name: &'a [u8], delimiters: &Delimiters) -> impl Iterat
         let at = if depth < DEEPEST { now.iter().position(|b| delimiters.has(*b)) } else { None };
         let part = &now[..at.unwrap_or(now.len())];
         rest = at.map(|at| &now[at + 1..]);
-        let segment = if is_identifier(part) { Segment::Any } else { Segment::Literal(part) };
+        let segment = if is_identifier(part) { Segment::any(part) } else { Segment::Literal(part) };
         Some(Token { segment, delimiter: at.map(|at| now[at]) })
     })
 }
 
 /// Whether a part tells one thing from another, and no kind: a number, a date, a UUID, 16 or more hexadecimal digits, a ULID, or
-/// what is too long for a word. The braces of a cluster's hash tag are no part of it.
+/// what is too long for a word. The braces of a cluster's hash tag, whose parts may be several, are no part of it.
 pub(crate) fn is_identifier(part: &[u8]) -> bool {
-    let part = part.strip_prefix(b"{").and_then(|p| p.strip_suffix(b"}")).unwrap_or(part);
+    let part = part.strip_prefix(b"{").unwrap_or(part);
+    let part = part.strip_suffix(b"}").unwrap_or(part);
     if part.len() > LONGEST {
         return true;
     }
@@ -123,7 +170,7 @@ mod tests {
         let parts = tokens(name.as_bytes(), &colon).map(|t| {
             let part = match t.segment {
                 Segment::Literal(part) => String::from_utf8_lossy(part).into_owned(),
-                Segment::Any => "*".to_owned(),
+                Segment::Any(braces) => braces.pattern().to_owned(),
             };
             part + &t.delimiter.map(|d| char::from(d).to_string()).unwrap_or_default()
         });
@@ -138,8 +185,11 @@ mod tests {
             ("s:550e8400-e29b-41d4-a716-446655440000", "s: *"),
             ("s:0123456789abcdef", "s: *"),
             ("s:01ARZ3NDEKTSV4RRFFQ69G5FAV", "s: *"),
-            ("{user:1}:a", "{user: 1}: a"),
-            ("t:{42}:a", "t: *: a"),
+            ("{user:1}:a", "{user: *}: a"),
+            ("{1:user}:a", "{*: user}: a"),
+            ("t:{42}:a", "t: {*}: a"),
+            ("{user}:7", "{user}: *"),
+            ("{", "{"),
             ("s:deadbeef", "s: deadbeef"),
             ("s:v2", "s: v2"),
             ("a::b", "a: : b"),

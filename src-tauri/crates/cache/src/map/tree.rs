@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use super::draw::Draw;
 use super::stats::{Stats, Told};
-use super::token::{Delimiters, Segment, Token, tokens};
+use super::token::{Braces, Delimiters, Segment, Token, tokens};
 
 /// Nodes at most.
 const MOST: usize = 200_000;
@@ -30,8 +30,8 @@ pub(crate) const ROOT: Id = 0;
 pub(crate) enum Part {
     /// The part itself, and what follows it.
     Literal(Box<[u8]>, Option<u8>),
-    /// Any identifier, and what follows it.
-    Any(Option<u8>),
+    /// Any identifier, with its braces, and what follows it.
+    Any(Braces, Option<u8>),
     /// Small namespaces that were too many to hold, with all that is inside them.
     Others,
 }
@@ -40,13 +40,13 @@ impl Part {
     fn of(token: Token<'_>) -> Self {
         match token.segment {
             Segment::Literal(part) => Self::Literal(part.into(), token.delimiter),
-            Segment::Any => Self::Any(token.delimiter),
+            Segment::Any(braces) => Self::Any(braces, token.delimiter),
         }
     }
 
     /// Whether names go on after it.
     pub(crate) fn is_inner(&self) -> bool {
-        matches!(self, Self::Literal(_, Some(_)) | Self::Any(Some(_)))
+        matches!(self, Self::Literal(_, Some(_)) | Self::Any(_, Some(_)))
     }
 
     fn is(&self, token: Token<'_>) -> bool {
@@ -54,7 +54,7 @@ impl Part {
             (Self::Literal(part, delimiter), Segment::Literal(other)) => {
                 **part == *other && *delimiter == token.delimiter
             }
-            (Self::Any(delimiter), Segment::Any) => *delimiter == token.delimiter,
+            (Self::Any(braces, delimiter), Segment::Any(other)) => *braces == other && *delimiter == token.delimiter,
             _ => false,
         }
     }
@@ -62,7 +62,7 @@ impl Part {
     fn token(&self) -> Option<Token<'_>> {
         match self {
             Self::Literal(part, delimiter) => Some(Token { segment: Segment::Literal(part), delimiter: *delimiter }),
-            Self::Any(delimiter) => Some(Token { segment: Segment::Any, delimiter: *delimiter }),
+            Self::Any(braces, delimiter) => Some(Token { segment: Segment::Any(*braces), delimiter: *delimiter }),
             Self::Others => None,
         }
     }
@@ -143,7 +143,7 @@ impl Tree {
 
     fn bounded(seed: u64, most: usize) -> Self {
         Self {
-            nodes: vec![Node::new(ROOT, Part::Any(Some(0)))],
+            nodes: vec![Node::new(ROOT, Part::Any(Braces::None, Some(0)))],
             free: Vec::new(),
             index: HashMap::default(),
             hasher: RandomState::new(),
@@ -187,7 +187,7 @@ impl Tree {
                 None => self.grow(at, token),
             };
             match self.node(at).part {
-                Part::Any(_) => hidden = true,
+                Part::Any(..) => hidden = true,
                 Part::Others => return (at, true),
                 Part::Literal(..) => {}
             }
@@ -204,7 +204,7 @@ impl Tree {
     fn find(&self, name: &[u8], delimiters: &Delimiters) -> Id {
         let mut at = ROOT;
         for token in tokens(name, delimiters) {
-            let any = Token { segment: Segment::Any, ..token };
+            let any = Token { segment: token.segment.folded(), ..token };
             let Some(next) = self.child(at, token).or_else(|| self.child(at, any)).or_else(|| self.others(at)) else {
                 break;
             };
@@ -241,7 +241,7 @@ impl Tree {
 
     /// A node for a part that has none: one of identifiers where there are too many different ones.
     fn grow(&mut self, parent: Id, token: Token<'_>) -> Id {
-        if token.segment == Segment::Any {
+        if matches!(token.segment, Segment::Any(_)) {
             return self.add(parent, Part::of(token));
         }
         let kind = usize::from(token.delimiter.is_none());
@@ -249,7 +249,7 @@ impl Tree {
             self.fold(parent, kind);
         }
         if self.node(parent).folded[kind] {
-            let any = Token { segment: Segment::Any, ..token };
+            let any = Token { segment: token.segment.folded(), ..token };
             return match self.child(parent, any) {
                 Some(id) => id,
                 None => self.add(parent, Part::of(any)),
@@ -359,8 +359,8 @@ impl Tree {
         let heavy = |(place, (keys, _)): &(usize, &(u64, Id))| *place < KEPT && *keys >= HEAVY && *keys > HEAVY * mean;
         let kept = parts.iter().enumerate().take_while(heavy).count();
         for (_, id) in parts.split_off(kept) {
-            let Part::Literal(_, delimiter) = self.node(id).part else { continue };
-            let any = Token { segment: Segment::Any, delimiter };
+            let Part::Literal(part, delimiter) = &self.node(id).part else { continue };
+            let any = Token { segment: Segment::any(part), delimiter: *delimiter };
             let into = match self.child(parent, any) {
                 Some(into) => into,
                 None => self.add(parent, Part::of(any)),

@@ -16,7 +16,11 @@ fn keys(tree: &Tree, path: &[&str]) -> Option<u64> {
             Some(rest) => (rest, Some(b':')),
             None => (*part, None),
         };
-        let segment = if segment == "*" { Segment::Any } else { Segment::Literal(segment.as_bytes()) };
+        let segment = match segment {
+            "*" => Segment::Any(Braces::None),
+            "*}" => Segment::Any(Braces::Close),
+            part => Segment::Literal(part.as_bytes()),
+        };
         at = tree.child(at, Token { segment, delimiter })?;
     }
     Some(tree.total(at))
@@ -32,6 +36,16 @@ fn namespaces_hold_their_keys() {
     assert_eq!(keys(&tree, &["config:", "*"]), Some(300), "numbers are identifiers");
     assert_eq!(tree.total(ROOT), 900, "all");
     assert_eq!(tree.len(), 6, "and no more nodes than namespaces: user: *: profile, *, config: *");
+}
+
+#[test]
+fn a_hash_tag_of_several_parts_keeps_its_braces() {
+    let tree = tree_of((0..50).map(|i| format!("{{user:{i}}}:cart")), MOST);
+    assert_eq!(keys(&tree, &["{user:", "*}:", "cart"]), Some(50), "one namespace, whatever the user");
+    assert_eq!(tree.len(), 3, "{{user: *}}: cart");
+    // Words in the place of numbers, when there are too many of them.
+    let tree = tree_of((0..3_000).map(|i| format!("{{user:a{i}x}}:cart")), MOST);
+    assert_eq!(keys(&tree, &["{user:", "*}:", "cart"]), Some(3_000));
 }
 
 #[test]

@@ -26,6 +26,6 @@ pub use file::{FileKey, read_names, records_in, write_names};
 pub use kept::{MemoryKept, put_back, survey_memory, take_from_memory};
 pub use loads::Loads;
 pub use names::{Meant, shown};
-pub use restoring::{restore, there_again};
+pub use restoring::{SOURCE_HAS_THEM, restore, there_again};
 pub use survey::{Seen, Surveyed, survey};
 pub use taking::{Order, Snapshot, Watch, take};

@@ -14,6 +14,8 @@ use crate::connect::Purpose;
 
 /// Keys, and bytes of their dumps, that are sent in one go.
 const AT_ONCE: (usize, usize) = (250, 512 << 10);
+/// What is to be done about keys that no snapshot has any more.
+pub const SOURCE_HAS_THEM: &str = "The others cannot be put back; they come back as they are asked for: their source has them";
 /// Names of keys that are told because they were left.
 const TOLD: usize = 50;
 
@@ -43,7 +45,8 @@ pub async fn restore(
 fn came(snapshot: &Snapshot) -> Result<RestoredKeys, ApiError> {
     let mut reader = Reader::open(&snapshot.path, &snapshot.key)?;
     let mut restored = RestoredKeys::default();
-    while let Some(chunk) = reader.next_of(Some(Kind::Undone))? {
+    // Of a damaged file nothing is known: what is there already is told apart by the server.
+    while let Ok(Some(chunk)) = reader.next_of(Some(Kind::Undone)) {
         let mut rest = chunk.plain.as_slice();
         for count in counts(&mut restored) {
             *count = got_number(&mut rest).unwrap_or(0) as f64;
@@ -65,24 +68,36 @@ struct Work {
 pub(super) struct Removed {
     reader: Option<Reader>,
     ahead: Option<Vec<Record>>,
+    /// Why nothing more can be read, told after what could be.
+    damaged: Option<ApiError>,
 }
 
 impl Removed {
     pub(super) fn open(snapshot: &Snapshot) -> Result<Self, ApiError> {
-        Ok(Self { reader: Some(Reader::open(&snapshot.path, &snapshot.key)?), ahead: None })
+        Ok(Self { reader: Some(Reader::open(&snapshot.path, &snapshot.key)?), ahead: None, damaged: None })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>, ApiError> {
         loop {
-            let Some(mut reader) = self.reader.take() else { return Ok(None) };
+            let Some(mut reader) = self.reader.take() else { return self.damaged.take().map_or(Ok(None), Err) };
             let work = tokio::task::spawn_blocking(move || {
                 let chunk = reader.next();
                 (reader, chunk)
             });
             let (reader, chunk) =
                 work.await.map_err(|_| ApiError::internal("Reading a snapshot ended unexpectedly"))?;
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    self.damaged = Some(error);
+                    match self.ahead.take() {
+                        Some(unsure) => return Ok(Some(unsure)),
+                        None => continue,
+                    }
+                }
+            };
             self.reader = Some(reader);
-            match chunk? {
+            match chunk {
                 Some(chunk) if chunk.kind == Kind::Records => {
                     if let Some(unsure) = self.ahead.replace(unpacked(&chunk.plain)?) {
                         return Ok(Some(unsure));
@@ -115,9 +130,10 @@ impl Work {
         progress: &(dyn Fn(&RestoredKeys) + Send + Sync),
     ) -> Result<(), ApiError> {
         let mut removed = Removed::open(snapshot)?;
-        let mut writer = Writer::open(&snapshot.path, &snapshot.key, u64::MAX)?;
+        // Of a damaged file what is whole is restored all the same.
+        let mut writer = Writer::open(&snapshot.path, &snapshot.key, u64::MAX).ok();
         let mut past = self.restored.kept as usize;
-        while let Some(mut records) = removed.next().await? {
+        while let Some(mut records) = removed.next().await.map_err(|why| self.up_to_here(why))? {
             let before = past.min(records.len());
             past -= before;
             records.drain(..before);
@@ -140,12 +156,22 @@ impl Work {
                 continue;
             }
             // A disk that is full keeps nothing from being restored; it is only told less well what was.
-            if let Err(error) = writer.append(Kind::Undone, 0, &plain) {
+            if let Some(Err(error)) = writer.as_mut().map(|writer| writer.append(Kind::Undone, 0, &plain)) {
                 tracing::warn!(code = ?error.code, "how far undoing came could not be stored");
             }
             progress(&self.restored);
         }
         self.all_or_why()
+    }
+
+    /// A snapshot that is damaged from some place on: how many keys stand before it.
+    fn up_to_here(&self, why: ApiError) -> ApiError {
+        if why.code != ErrorCode::Storage {
+            return why;
+        }
+        let whole = perfdeck_words::count(self.restored.kept as u64);
+        ApiError::new(ErrorCode::Storage, format!("The snapshot is damaged after its first {whole} keys, which were dealt with"))
+            .hint(SOURCE_HAS_THEM)
     }
 
     /// What is not back is kept.

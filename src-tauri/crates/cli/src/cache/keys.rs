@@ -126,6 +126,9 @@ pub(crate) struct DeleteArgs {
     /// Only say what would be done
     #[arg(long)]
     preview: bool,
+    /// `for good`, where it is too large for a snapshot, so that nothing brings it back
+    #[arg(long, value_name = "TEXT")]
+    agree: Option<String>,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -291,7 +294,7 @@ pub(super) async fn show(engine: &Arc<Engine>, args: &ShowArgs, source: &Source,
 async fn edit(
     engine: &Arc<Engine>,
     (key, edit): (&str, KeyEdit),
-    (given, preview, allow): (&Given, bool, &Allow),
+    (given, preview, allow, agreed): (&Given, bool, &Allow, Option<&str>),
     source: &Source,
     json: bool,
 ) -> Done {
@@ -299,7 +302,7 @@ async fn edit(
     prepare(engine, &environment.id).await?;
     let asked = EditRequest { environment_id: environment.id, key: given.bytes(key)?, edit };
     let planned = api::cache_keys::cache_plan_edit(engine.clone(), asked).await?;
-    changes::planned(engine, &planned.detail.change, preview, allow, json).await
+    changes::planned(engine, &planned.detail.change, preview, (allow, agreed), json).await
 }
 
 /// Edits a value.
@@ -317,18 +320,19 @@ pub(super) async fn set(engine: &Arc<Engine>, args: &SetArgs, source: &Source, j
         }
         _ => KeyEdit::Set { value: bytes, seen: None },
     };
-    edit(engine, (&args.key, what), (&args.given, args.preview, &args.allow), source, json).await
+    edit(engine, (&args.key, what), (&args.given, args.preview, &args.allow, None), source, json).await
 }
 
 /// Changes when a key expires.
 pub(super) async fn expire(engine: &Arc<Engine>, args: &ExpireArgs, source: &Source, json: bool) -> Done {
     let what = KeyEdit::Expire { in_ms: args.time.0 };
-    edit(engine, (&args.key, what), (&args.given, args.preview, &args.allow), source, json).await
+    edit(engine, (&args.key, what), (&args.given, args.preview, &args.allow, None), source, json).await
 }
 
 /// Removes a key.
 pub(super) async fn delete(engine: &Arc<Engine>, args: &DeleteArgs, source: &Source, json: bool) -> Done {
-    edit(engine, (&args.key, KeyEdit::Delete), (&args.given, args.preview, &args.allow), source, json).await
+    let about = (&args.given, args.preview, &args.allow, args.agree.as_deref());
+    edit(engine, (&args.key, KeyEdit::Delete), about, source, json).await
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) enum ChangesCommand {
         allow: Allow,
     },
     /// Apply a change that was planned, or bring one that was cut off to its end
-    Apply(Altering),
+    Apply(Applying),
     /// Keep a change that the target confirmed; it can still be undone
     Keep(One),
     /// Discard a change that was not applied: nothing of it was sent
@@ -62,6 +62,16 @@ pub(crate) struct Altering {
     pub(crate) one: One,
     #[command(flatten)]
     pub(crate) allow: Allow,
+}
+
+/// One change that is applied.
+#[derive(Debug, Args)]
+pub(crate) struct Applying {
+    #[command(flatten)]
+    pub(crate) altering: Altering,
+    /// The text that its preview asks for, where so much would go, or nothing would undo it, that it must be agreed to
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) agree: Option<String>,
 }
 
 /// What a proof measures.

@@ -9,7 +9,7 @@ use perfdeck_engine::changes::{ChangeConfirm, ChangeList, ChangePlan};
 use perfdeck_engine::{ById, Engine};
 use perfdeck_model::{ApiError, Change, ChangeState, DEMO_ENVIRONMENT_ID, Says};
 
-use self::args::{Allow, Altering, ChangesCommand, One};
+use self::args::{Allow, Altering, Applying, ChangesCommand, One};
 use crate::answers::{Changes, OneChange};
 use crate::args::Source;
 use crate::output::{self, Done, plain, value};
@@ -27,9 +27,9 @@ pub(crate) async fn run(engine: &Arc<Engine>, command: &ChangesCommand, source: 
         ChangesCommand::DropIndex { index, preview, env, allow } => {
             plan(engine, ("drop_index", index), *preview, env.as_deref(), allow, source, json).await
         }
-        ChangesCommand::Apply(Altering { one, allow }) => {
+        ChangesCommand::Apply(Applying { altering: Altering { one, allow }, agree }) => {
             let change = found(engine, one, source).await?;
-            show(&alter(engine, &change, allow, None, false).await?, json)
+            show(&alter(engine, &change, allow, agree.as_deref(), false).await?, json)
         }
         ChangesCommand::Keep(one) => {
             let change = found(engine, one, source).await?;
@@ -60,11 +60,17 @@ pub(crate) async fn plan(
     let environment = environments::require(engine, env, source).await?;
     let asked = ChangePlan { kind: kind.to_owned(), environment_id: environment.id, object: object.to_owned() };
     let change = api::changes::plan(engine.clone(), asked).await?.change;
-    planned(engine, &change, preview, allow, json).await
+    planned(engine, &change, preview, (allow, None), json).await
 }
 
 /// Applies a change that was planned, unless it is only to be previewed.
-pub(crate) async fn planned(engine: &Arc<Engine>, change: &Change, preview: bool, allow: &Allow, json: bool) -> Done {
+pub(crate) async fn planned(
+    engine: &Arc<Engine>,
+    change: &Change,
+    preview: bool,
+    (allow, agreed): (&Allow, Option<&str>),
+    json: bool,
+) -> Done {
     if preview {
         return show(change, json);
     }
@@ -72,7 +78,7 @@ pub(crate) async fn planned(engine: &Arc<Engine>, change: &Change, preview: bool
         tell(change);
     }
     // What it is and costs stands above already.
-    figures(&alter(engine, change, allow, None, false).await?, json)
+    figures(&alter(engine, change, allow, agreed, false).await?, json)
 }
 
 /// The change that is meant. An environment of this process only is there once it was resolved, and the demo once it is open.
@@ -116,6 +122,9 @@ pub(crate) async fn alter(
         // Where it ended is what the next step rests on.
         let said = change.target_says.as_ref().map(|t| format!("; the target says: {}", t.text)).unwrap_or_default();
         output::note(&plain(&format!("change {} is {}{said}", change.id, change.state.as_str())));
+        if change.state == ChangeState::CutOff {
+            output::note(&format!("hint: perfctl changes undo {0} takes back what was done; perfctl changes apply {0} goes on", change.id));
+        }
         return Err(error.into());
     }
     Ok(change)

@@ -63,5 +63,5 @@ async fn advised(
     })?;
     let asked = CreateIndexRequest { environment_id: id, index, advice_id: Some(last.id) };
     let planned = api::database::db_plan_index(engine.clone(), asked).await?.change;
-    changes::planned(engine, &planned, args.preview, &args.allow, json).await
+    changes::planned(engine, &planned, args.preview, (&args.allow, None), json).await
 }

@@ -6,7 +6,7 @@ import { fakeApp } from '../../../testing/app';
 import { change, changeDetail } from '../../../testing/changes';
 import { FakeSelection } from '../../../testing/selection.svelte';
 import { environment, job, knee } from '../../../testing/values';
-import { kneeOf, loadSaid, rowsOf, takenWords } from './invalidation';
+import { kneeOf, loadSaid, rowsOf, spreads, takenWords } from './invalidation';
 import Panel from './Panel.svelte';
 import { WAYS, type Asked, type Way } from './ways';
 
@@ -27,6 +27,7 @@ const preview = (of: Partial<InvalidationPreview> = {}): InvalidationPreview => 
   readers: [],
   extra_loads_per_s: 970,
   extra_loads_bounds: null,
+  extra_loads_over_s: 10,
   by: null,
   time_s: 30,
   undo: 'file',
@@ -115,10 +116,26 @@ test('a template of the environment is chosen, and the head says what it is fill
   await waitFor(() => expect(specs.map((s) => s.of)).toEqual([{ template: { name: 'user', value: '42' } }]));
 });
 
+test('the same loads come at once or spread, whichever is planned', () => {
+  const hard = spreads(preview({ extra_loads_per_s: 300 }), false);
+  expect(hard).toEqual([
+    { soft: false, per_s: 300, over_s: 10 },
+    { soft: true, per_s: 100, over_s: 30 },
+  ]);
+  const soft = spreads(preview({ extra_loads_per_s: 10, extra_loads_over_s: 60 }), true);
+  expect(soft).toEqual([
+    { soft: true, per_s: 10, over_s: 60 },
+    { soft: false, per_s: 60, over_s: 10 },
+  ]);
+  expect(spreads(preview({ extra_loads_per_s: 0 }), true)).toBeNull();
+  expect(spreads(preview({ extra_loads_per_s: null }), true)).toBeNull();
+});
+
 test('what comes more is never "0 more", and no time is "0 s"', () => {
   expect(plain(loadSaid(preview()))).toBe('about 970/s more in the first 10 s');
   expect(plain(loadSaid(preview({ extra_loads_per_s: 0 })))).toMatch(/^none more: of 5 000 keys/);
   expect(plain(loadSaid(preview({ extra_loads_per_s: 0.04 })))).toBe('less than 1/s more in the first 10 s');
+  expect(plain(loadSaid(preview({ extra_loads_over_s: 30 })))).toBe('about 970/s more in the first 30 s');
   expect(loadSaid(preview({ extra_loads_per_s: null }))).toMatch(/^–/);
   expect(plain(takenWords(taken, true))).toBe('10 keys set to expire of 10 in < 1 s.');
   expect(plain(new Map(rowsOf(preview({ time_s: 0.1 }), true)).get('Takes'))).toBe('< 1 s, then a second scan verifies');

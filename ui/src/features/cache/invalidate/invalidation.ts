@@ -56,8 +56,30 @@ export function loadSaid(preview: InvalidationPreview): string {
   const more = preview.extra_loads_per_s;
   if (more === null) return `${DASH}, the server does not tell when keys were used, or too few were looked at`;
   if (more === 0) return `none more: of ${plural(preview.looked_at, 'key')} that were looked at none was read while they were watched`;
-  if (more < 1) return `less than 1/s more in the first 10${THIN}s${boundsOf(preview)}`;
-  return `about ${rate(more)}/s more in the first 10${THIN}s${boundsOf(preview)}`;
+  const over = `in the first ${whole(preview.extra_loads_over_s)}`;
+  if (more < 1) return `less than 1/s more ${over}${boundsOf(preview)}`;
+  return `about ${rate(more)}/s more ${over}${boundsOf(preview)}`;
+}
+
+/** Seconds over which keys that are deleted are loaded again, and over which others are let expire unless it is said. */
+const [AT_ONCE, USUAL] = [10, 30];
+
+/** Loads more by time: a rate for so many seconds. */
+export interface Spread {
+  soft: boolean;
+  per_s: number;
+  over_s: number;
+}
+
+/** What is planned, and what the other way would do: the same keys are loaded, at once or spread. Null where there is nothing to draw. */
+export function spreads(preview: InvalidationPreview, soft: boolean): [Spread, Spread] | null {
+  const { extra_loads_per_s: more, extra_loads_over_s: over } = preview;
+  if (more === null || more <= 0) return null;
+  const other = soft ? AT_ONCE : USUAL;
+  return [
+    { soft, per_s: more, over_s: over },
+    { soft: !soft, per_s: (more * over) / other, over_s: other },
+  ];
 }
 
 /** Requests and statements that are answered from the source; commands of the cache itself are none of its load. */

@@ -141,9 +141,9 @@ impl Engine {
             && let Some(text) = self.core.kinds.get(&change.kind)?.agree(held.stored.own())
             && !typed.contains(&text)
         {
-            let what = format!("{}: so much would go that it needs to be agreed to", named(change));
+            let what = format!("{}: it needs to be agreed to, as its preview says", named(change));
             return Err(ApiError::new(ErrorCode::Guarded, what)
-                .hint(format!("Type '{text}' to agree, or give it to changes.apply")));
+                .hint(format!("Type '{text}' to agree; in a terminal --agree '{text}'")));
         }
         let permit = self.permit(&held.environment, change.target, &named(change), typed).await?;
         let (title, environment) = (named(change), held.environment.id.clone());

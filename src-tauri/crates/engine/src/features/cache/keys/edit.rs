@@ -11,7 +11,7 @@ use perfdeck_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::sealed::{KEPT_DAYS, seal, unseal};
+use super::sealed::{self, KEPT_DAYS, seal, unseal};
 use crate::Engine;
 use crate::core::changes::{At, Came, ChangeKind, Planned, Preview};
 use crate::core::guards::Permit;
@@ -20,6 +20,9 @@ use crate::features::cache::door::CacheDoor;
 
 /// Name of the kind.
 pub(crate) const CACHE_EDIT: &str = "cache_edit";
+
+/// What is typed before a key is removed that nothing brings back: its name may be somebody's.
+const FOR_GOOD: &str = "for good";
 
 /// Edits a key.
 pub(crate) struct CacheEdit;
@@ -117,6 +120,10 @@ impl ChangeKind for CacheEdit {
         Duration::from_secs(15)
     }
 
+    fn agree(&self, plan: &Value) -> Option<String> {
+        sealed::agree(plan)
+    }
+
     fn plan<'a>(&'a self, at: At<'a>, object: &'a str) -> BoxFuture<'a, Result<Planned, ApiError>> {
         Box::pin(async move {
             // Its own words would repeat names and values.
@@ -136,7 +143,8 @@ impl ChangeKind for CacheEdit {
                     (Plan::Memory(edit), words.0, words.1, words.2, Some("in process: as it was before".to_owned()))
                 }
             };
-            let (plan, _) = seal(at.engine, &plan).await?;
+            let last = matches!(&plan, Plan::Server(plan) if plan.is_final());
+            let (plan, _) = seal(at.engine, &plan, last.then(|| FOR_GOOD.to_owned())).await?;
             Ok(Planned { object, title, statement, undo_statement: undo, undo_cost: None, plan, lease_ms: None })
         })
     }

@@ -30,6 +30,9 @@ struct Sealed {
     kept: SecretSource,
     /// Nonce and ciphertext, in Base64.
     sealed: String,
+    /// What must be typed before it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agree: Option<String>,
 }
 
 fn unreadable() -> ApiError {
@@ -112,18 +115,28 @@ async fn today(engine: &Engine) -> Result<(String, SecretSource, Sensitive), Api
     Ok((name, kept, secret))
 }
 
-/// Encrypts a plan; tells whether it can be read in this run only.
+/// What must be typed before a plan is done.
+pub(super) fn agree(plan: &Value) -> Option<String> {
+    Some(plan["agree"].as_str()?.to_owned())
+}
+
+/// Encrypts a plan; tells whether it can be read in this run only. What must be typed before it is done is not encrypted.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) async fn seal(engine: &Engine, plan: &impl Serialize) -> Result<(Value, bool), ApiError> {
+pub(super) async fn seal(
+    engine: &Engine,
+    plan: &impl Serialize,
+    agree: Option<String>,
+) -> Result<(Value, bool), ApiError> {
     let (key, kept, secret) = today(engine).await?;
     let json = serde_json::to_vec(plan).map_err(|_| ApiError::internal("The plan could not be written"))?;
     let nonce: [u8; NONCE] = rand::random();
     let sealed = cipher(&secret)?.encrypt(&XNonce::from(nonce), json.as_slice());
     let sealed = sealed.map_err(|_| ApiError::internal("The plan could not be encrypted"))?;
     let this_run_only = kept == SecretSource::Session;
-    let sealed = Sealed { key, kept, sealed: STANDARD.encode([nonce.as_slice(), &sealed].concat()) };
+    let sealed = STANDARD.encode([nonce.as_slice(), &sealed].concat());
+    let sealed = Sealed { key, kept, sealed, agree };
     let value = serde_json::to_value(sealed).map_err(|e| ApiError::internal(e.to_string()))?;
     Ok((value, this_run_only))
 }

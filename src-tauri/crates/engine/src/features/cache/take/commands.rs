@@ -71,6 +71,7 @@ async fn told(engine: &Arc<Engine>, change: Change) -> Result<Invalidation> {
     let book = Files::of(&engine.core.data_dir, &plan.token).read()?;
     let seen = engine.cache.take.shown(&plan.token);
     let (share, loads, time_s, agree) = (plan.share(), plan.extra_loads(), plan.time_s(), plan.agree());
+    let loads_over_s = plan.loads_over_s();
     let kept = matches!(plan.undo, UndoKept::File | UndoKept::ThisRun);
     let undo_over = kept && book.is_over(engine.core.clock.now_ms());
     let surveyed = plan.surveyed;
@@ -89,6 +90,7 @@ async fn told(engine: &Arc<Engine>, change: Change) -> Result<Invalidation> {
         readers: surveyed.readers,
         extra_loads_per_s: loads.map(|(value, ..)| value),
         extra_loads_bounds: loads.map(|(_, low, high)| (low, high)),
+        extra_loads_over_s: loads_over_s,
         by: plan.by,
         time_s,
         undo: plan.undo,

@@ -3,10 +3,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::take::{
-    Order, Snapshot, Watch, put_back, records_in, restore, take, take_from_memory, there_again,
+    Order, SOURCE_HAS_THEM, Snapshot, Watch, put_back, records_in, restore, take, take_from_memory, there_again,
 };
 use perfdeck_model::{
-    ApiError, BoxFuture, ErrorCode, InvalidationStage, PreviewFigure, Says, SecretSource, TakenKeys, TargetRole,
+    ApiError, BoxFuture, ErrorCode, InvalidationStage, PreviewFigure, RestoredKeys, Says, SecretSource, TakenKeys, TargetRole,
     TargetSays, UndoKept,
 };
 use serde_json::Value;
@@ -280,6 +280,20 @@ fn in_memory(engine: &Engine, plan: &Plan, book: &Book) -> TargetSays {
     }
 }
 
+/// Whether the snapshot had every key that was taken: a file that was cut short ends without a word.
+fn all_kept(book: &Book, restored: &RestoredKeys) -> Result<(), ApiError> {
+    let taken = book.taken.as_ref().map_or(0.0, |t| t.removed);
+    if restored.kept >= taken {
+        return Ok(());
+    }
+    let (kept, all) = (perfdeck_words::count(restored.kept as u64), perfdeck_words::count(taken as u64));
+    Err(ApiError::new(
+        ErrorCode::Storage,
+        format!("The snapshot is incomplete: it has {kept} of the {all} keys that were taken, which were dealt with"),
+    )
+    .hint(SOURCE_HAS_THEM))
+}
+
 async fn undone(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<(), ApiError> {
     if !plan.epochs.is_empty() {
         return epochs::undone(at, plan).await;
@@ -315,6 +329,7 @@ async fn undone(at: At<'_>, plan: &Plan, job: &JobContext) -> Result<(), ApiErro
     })
     .await;
     engine.cache.take.pause(&plan.token, false);
+    let done = done.and_then(|()| all_kept(&book, &restored));
     book.restored = Some(restored);
     if done.is_ok() {
         book.stage = InvalidationStage::Undone;

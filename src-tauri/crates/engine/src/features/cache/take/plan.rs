@@ -80,8 +80,13 @@ impl Plan {
     /// Keys that are loaded again within 10 s, by second: the likeliest number and its bounds.
     pub(super) fn extra_loads(&self) -> Option<(f64, f64, f64)> {
         let loads = self.surveyed.loads?;
-        let spread = self.spec.soft_s.map_or(10.0, |s| s.max(10.0));
+        let spread = self.loads_over_s();
         Some((loads.value / spread, loads.low / spread, loads.high / spread))
+    }
+
+    /// Seconds over which those are spread.
+    pub(super) fn loads_over_s(&self) -> f64 {
+        self.spec.soft_s.map_or(10.0, |s| s.max(10.0))
     }
 
     /// Time that it takes at the pace, in seconds: a key is read, stored and removed, and what remains is looked at once more. Of epochs,

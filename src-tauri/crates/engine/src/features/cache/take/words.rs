@@ -122,7 +122,7 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
         notes.push(format!(
             "The source is asked about {} times a second more over the first {}: at least {}, at most {}",
             rate(value),
-            words::seconds(plan.spec.soft_s.map_or(10.0, |s| s.max(10.0))),
+            words::seconds(plan.loads_over_s()),
             rate(low),
             rate(high)
         ));
@@ -135,7 +135,7 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
     }
     notes.extend(surveyed.not_restored.iter().cloned());
     if let Some(text) = plan.agree() {
-        notes.push(format!("So much goes that it must be agreed to: `{}`", text.replace('`', "'")));
+        notes.push(format!("So much goes that it must be agreed to by typing '{}'", text.replace('`', "'")));
     }
     notes
 }
