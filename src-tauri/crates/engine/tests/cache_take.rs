@@ -364,7 +364,11 @@ async fn of_a_snapshot_that_is_cut_short_or_damaged_what_is_whole_is_put_back_an
         let back = size(&server).await - (before - 3_000);
         assert!(back > 0 && back < 3_000, "what is whole is back: {back}");
         let count = perfdeck_words::count(back as u64);
-        let what = if damage { format!("damaged after its first {count} keys") } else { format!("it has {count} of the 3,000 keys") };
+        let what = if damage {
+            format!("damaged after its first {count} keys")
+        } else {
+            format!("it has {count} of the 3,000 keys")
+        };
         let told = error.message.replace('\u{202f}', ",").replace('\u{2009}', ",");
         let what = what.replace('\u{202f}', ",").replace('\u{2009}', ",");
         assert!(told.contains(&what), "{what}: {error:?}");

@@ -67,7 +67,8 @@ impl Search<'_, '_> {
         let of = |s: &usize| {
             let some = self.wanted.workload.statements[*s].total_ms * LEAST_BESIDE;
             // Half of what is left is much where it is certain, and not where it hangs on rows that come early.
-            let hoped = self.sure_time_of(*s, &alone) > self.time_of(*s, set);
+            let sure = self.sure_time_of(*s, &alone);
+            let hoped = sure > self.time_of(*s, &alone) * 1.05 && sure > self.time_of(*s, set);
             if hoped { some } else { f64::min(some, self.time_of(*s, set) * HALF) }
         };
         all[candidate].from.iter().filter(helped).map(of).sum()

@@ -15,7 +15,8 @@ use crate::connect::Purpose;
 /// Keys, and bytes of their dumps, that are sent in one go.
 const AT_ONCE: (usize, usize) = (250, 512 << 10);
 /// What is to be done about keys that no snapshot has any more.
-pub const SOURCE_HAS_THEM: &str = "The others cannot be put back; they come back as they are asked for: their source has them";
+pub const SOURCE_HAS_THEM: &str =
+    "The others cannot be put back; they come back as they are asked for: their source has them";
 /// Names of keys that are told because they were left.
 const TOLD: usize = 50;
 
@@ -170,8 +171,11 @@ impl Work {
             return why;
         }
         let whole = perfdeck_words::count(self.restored.kept as u64);
-        ApiError::new(ErrorCode::Storage, format!("The snapshot is damaged after its first {whole} keys, which were dealt with"))
-            .hint(SOURCE_HAS_THEM)
+        ApiError::new(
+            ErrorCode::Storage,
+            format!("The snapshot is damaged after its first {whole} keys, which were dealt with"),
+        )
+        .hint(SOURCE_HAS_THEM)
     }
 
     /// What is not back is kept.

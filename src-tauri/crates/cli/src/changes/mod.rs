@@ -123,7 +123,10 @@ pub(crate) async fn alter(
         let said = change.target_says.as_ref().map(|t| format!("; the target says: {}", t.text)).unwrap_or_default();
         output::note(&plain(&format!("change {} is {}{said}", change.id, change.state.as_str())));
         if change.state == ChangeState::CutOff {
-            output::note(&format!("hint: perfctl changes undo {0} takes back what was done; perfctl changes apply {0} goes on", change.id));
+            output::note(&format!(
+                "hint: perfctl changes undo {0} takes back what was done; perfctl changes apply {0} goes on",
+                change.id
+            ));
         }
         return Err(error.into());
     }

@@ -6,8 +6,8 @@ use perfdeck_cache::take::{
     Order, SOURCE_HAS_THEM, Snapshot, Watch, put_back, records_in, restore, take, take_from_memory, there_again,
 };
 use perfdeck_model::{
-    ApiError, BoxFuture, ErrorCode, InvalidationStage, PreviewFigure, RestoredKeys, Says, SecretSource, TakenKeys, TargetRole,
-    TargetSays, UndoKept,
+    ApiError, BoxFuture, ErrorCode, InvalidationStage, PreviewFigure, RestoredKeys, Says, SecretSource, TakenKeys,
+    TargetRole, TargetSays, UndoKept,
 };
 use serde_json::Value;
 
