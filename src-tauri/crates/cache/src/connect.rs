@@ -335,10 +335,12 @@ pub(crate) async fn connect_within(
     let work = async {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(reply));
         let mut connection = way.open(host, config).await?;
-        // A server that forbids naming a connection still serves.
-        let _: Result<(), RedisError> =
-            redis::cmd("CLIENT").arg("SETNAME").arg(purpose.name()).query_async(&mut connection).await;
-        Ok::<_, RedisError>(connection)
+        // A server that forbids naming a connection still serves; one that closes it instead has been opened without a word until here.
+        let named = redis::cmd("CLIENT").arg("SETNAME").arg(purpose.name()).exec_async(&mut connection).await;
+        match named {
+            Err(error) if is_cut(&error) => Err(error),
+            _ => Ok(connection),
+        }
     };
     let outcome = tokio::time::timeout(way.limit(DEADLINE + Duration::from_millis(500)), work).await;
     match outcome {

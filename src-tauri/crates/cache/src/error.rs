@@ -142,6 +142,9 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
         return ApiError::new(ErrorCode::NotFound, format!("{host} has no database {}", target.address.path))
             .hint("Servers have 16 databases unless `databases` says otherwise, clusters have one");
     }
+    if target.mode != perfdeck_model::CacheMode::Cluster && (code("MOVED") || error.code() == Some("ASK")) {
+        return one_node(host);
+    }
     for (word, what, hint) in [
         ("LOADING", "is loading its data set", "Perfdeck tries again by itself"),
         ("BUSY", "is busy with a script", "Wait for it, or stop it: SCRIPT KILL"),

@@ -9,7 +9,8 @@ use super::slots::ALL;
 use super::sums::{Gained, Moment};
 use super::told::{self, number, whole};
 use super::{Reading, Told};
-use crate::info::{evicts, keys, nothing_to_evict};
+use crate::error::one_node;
+use crate::info::{evicts, keys, nothing_to_evict, one_of_many};
 
 /// Time from which an entry of the slow log is old, in milliseconds.
 const RECENT_MS: f64 = 3_600_000.0;
@@ -111,7 +112,14 @@ fn latency(told: &[Told]) -> HealthCheck {
 
 fn slots(reading: &Reading) -> Option<HealthCheck> {
     let (id, title) = ("slots", "Slots");
-    Some(match reading.slots.as_ref()? {
+    let Some(slots) = reading.slots.as_ref() else {
+        let node = reading.told.iter().find(|t| one_of_many(&t.info))?;
+        let error = one_node(&node.host);
+        let check = said(id, title, CheckState::Warning, error.message);
+        let fix = error.hint.map(|what| CheckFix { what, statement: None });
+        return Some(HealthCheck { fix, ..check });
+    };
+    Some(match slots {
         Ok(slots) if !slots.failed.is_empty() || slots.served < ALL => {
             let gone =
                 if slots.failed.is_empty() { String::new() } else { format!("; failed: {}", slots.failed.join(", ")) };

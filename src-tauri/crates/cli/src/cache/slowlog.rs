@@ -27,8 +27,9 @@ pub(super) async fn slowlog(engine: &Arc<Engine>, args: &SlowlogArgs, source: &S
         SlowBy::Duration => log.entries.sort_by(|a, b| b.seconds.unwrap_or(0.0).total_cmp(&a.seconds.unwrap_or(0.0))),
         SlowBy::Size => log.entries.sort_by(|a, b| b.bytes.unwrap_or(0.0).total_cmp(&a.bytes.unwrap_or(0.0))),
     }
-    let refused = log.unknown.iter().any(|u| u.grant.is_some());
-    let complete = if refused { INCOMPLETE } else { FINE };
+    // A log that a server does not have at all is what was asked for; those of sizes only some have.
+    let missing = log.unknown.iter().any(|u| u.grant.is_some() || u.part == "Slow log");
+    let complete = if missing { INCOMPLETE } else { FINE };
     if json {
         output::json(&CacheSlow { schema: "perfdeck.cache_slowlog/1", environment: environment.name, log })?;
         return Ok(complete);
