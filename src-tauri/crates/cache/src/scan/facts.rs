@@ -95,8 +95,11 @@ impl Facts {
     /// Keys that came or went since `then`, as far as the counters show. One more than nothing where only writes are seen, or nothing
     /// at all: what clients make and delete at the same rate leaves the counters as they were.
     pub(super) fn churn_since(&self, then: &Self) -> u64 {
-        let moved = self.removed.saturating_sub(then.removed)
-            + self.keys.zip(then.keys).map_or(0, |(now, then)| now.abs_diff(then));
+        let removed = self.removed.saturating_sub(then.removed) as i64;
+        let more = self.keys.zip(then.keys).map_or(0, |(now, then)| now as i64 - then as i64);
+        // What expired is not there any more either: it is counted once. A count is off by those that went, or by those that came.
+        let (went, came) = (removed.max(-more), (more + removed).max(0));
+        let moved = went.max(came).unsigned_abs();
         // A save sets the count of writes back.
         let wrote = self.writes != then.writes || self.saved != then.saved;
         let known = self.told && then.told;
@@ -136,6 +139,10 @@ mod tests {
         assert_eq!(facts(base, 100).churn_since(&then), 0, "nothing happened");
         assert_eq!(facts(&base.replace("expired_keys:5", "expired_keys:8"), 100).churn_since(&then), 3, "expired");
         assert_eq!(facts(base, 90).churn_since(&then), 10, "fewer than before");
+        let expired = base.replace("expired_keys:5", "expired_keys:8");
+        assert_eq!(facts(&expired, 97).churn_since(&then), 3, "those that expired are the ones that are missing");
+        assert_eq!(facts(&expired, 90).churn_since(&then), 10, "and seven that were deleted");
+        assert_eq!(facts(&expired, 105).churn_since(&then), 8, "eight came, and three went");
         assert_eq!(facts(&base.replace("save:10", "save:11"), 100).churn_since(&then), 1, "a write may have been both");
         assert_eq!(facts(&base.replace("time:7", "time:8"), 100).churn_since(&then), 1, "a save hides the writes");
         assert_eq!(
