@@ -2,7 +2,7 @@
 import type { CacheHeat, CacheHeatMethod, CacheHeatNamespace, CacheMapPage, MapNamespace } from '../../../backend/types';
 import { DASH, format, integer, seconds, THIN } from '../../../kit/figures';
 import type { Column } from '../../../kit/list';
-import { percent, ttlFill, type Fill } from './map';
+import { offPercent, percent, ttlFill, type Fill } from './map';
 
 /** What tiles are filled by. */
 export type Colour = 'ttl' | 'heat' | 'hits';
@@ -100,7 +100,7 @@ export function heatOf(measured: CacheHeat | null, page: CacheMapPage | null): H
 export function useText(of: CacheHeatNamespace | null): string {
   if (of === null) return DASH;
   const off = of.share_low === null || of.share_high === null ? 0 : Math.max(of.share_high - of.share, of.share - of.share_low);
-  return `${percent(of.share)}${THIN}%${percent(off) === '0.0' ? '' : ` ±${percent(off)}`}`;
+  return `${percent(of.share)}${THIN}%${offPercent(off)}`;
 }
 /** An upper bound of a hit ratio. */
 export const hitsText = (of: CacheHeatNamespace | null): string =>

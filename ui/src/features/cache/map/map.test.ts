@@ -7,7 +7,7 @@ import { target } from '../../../testing/values';
 import { bytes } from '../../../kit/figures';
 import { look } from '../cache.testing';
 import { fillBy, heatColumns, heatOf } from './heat';
-import { columnsOf, csv, labelOf, nameOf, progressOf, profile, sure, sureAbout, tilesOf } from './map';
+import { columnsOf, csv, labelOf, nameOf, offPercent, percent, profile, progressOf, sure, sureAbout, tilesOf } from './map';
 import Page from './Page.svelte';
 
 const namespace = (of: Partial<MapNamespace> = {}): MapNamespace => ({
@@ -320,4 +320,10 @@ test('the map is gone into, a namespace is shown, and the scan is paused and sto
   await fireEvent.click(screen.getByTestId('map-pause'));
   await fireEvent.click(screen.getByTestId('map-stop'));
   await waitFor(() => expect(did).toEqual(['pause', 'stop']));
+});
+
+test('a share that is there is not 0 %, nor one that is not all 100 %', () => {
+  const plain = (text: string): string => text.replaceAll(/\s/gu, ' ');
+  expect([0, 0.00004, 0.0006, 0.314, 0.99996, 1].map((n) => plain(percent(n)))).toEqual(['0.0', '< 0.1', '0.1', '31.4', '99.9', '100.0']);
+  expect([0, 0.0004, 0.005].map((n) => plain(offPercent(n)))).toEqual(['', '', ' ±0.5']);
 });

@@ -59,8 +59,17 @@ export function labelOf(map: CacheMap): { word: 'exact' | 'sampled' | 'unfinishe
   return { word: 'sampled', about: `${of}; ± is a 95${THIN}% interval, ≈ one too small to be seen` };
 }
 
-/** A share in percent, one digit after the point. */
-export const percent = (share: number): string => (share < 1 && share >= 0.9995 ? '99.9' : (share * 100).toFixed(1));
+/** Shares below that have no digit of their own. */
+const TINY = 0.0005;
+
+/** A share in percent, one digit after the point; neither what there is becomes nothing, nor what is missing. */
+export function percent(share: number): string {
+  if (share > 0 && share < TINY) return `<${THIN}0.1`;
+  return share < 1 && share >= 1 - TINY ? '99.9' : (share * 100).toFixed(1);
+}
+
+/** Half of a share's interval in percent, where it is seen. */
+export const offPercent = (off: number): string => (off < TINY ? '' : ` ±${percent(off)}`);
 
 /** A namespace's share of all, with half of its interval; the upper end where that is wider than itself. */
 export function shareText(of: MapNamespace): string {
@@ -68,7 +77,7 @@ export function shareText(of: MapNamespace): string {
   const off = of.share_of_bytes === null ? null : of.share_of_bytes_error;
   if (off === null) return `${percent(share)}${THIN}%`;
   if (off > share) return `${percent(share)}${THIN}% to ${percent(Math.min(1, share + off))}`;
-  return `${percent(share)}${THIN}%${percent(off) === '0.0' ? '' : ` ±${percent(off)}`}`;
+  return `${percent(share)}${THIN}%${offPercent(off)}`;
 }
 
 /** A name of a key as it is read; what is no text is told by its length. */
