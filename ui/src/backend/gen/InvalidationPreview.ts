@@ -70,6 +70,10 @@ extra_loads_per_s: number | null,
  */
 extra_loads_bounds: [number, number] | null, 
 /**
+ * Seconds over which those loads are spread: 10, or the time in which keys expire where that is longer.
+ */
+extra_loads_over_s: number, 
+/**
  * What a user, a tag or a template came to; `null` for what names keys itself.
  */
 by: InvalidationBy | null, 

@@ -75,8 +75,8 @@ struct State {
     /// Read from files and not saved yet, by a number that nobody can guess.
     held: HashMap<String, Sensitive>,
     file: Option<OpenFile>,
-    /// `PERFDECK_PASSPHRASE` does not open the file.
-    wrong_passphrase: bool,
+    /// Why `PERFDECK_PASSPHRASE` does not open the file.
+    unfit: Option<ApiError>,
 }
 
 impl State {
@@ -87,7 +87,7 @@ impl State {
             process: HashMap::new(),
             held: HashMap::new(),
             file: None,
-            wrong_passphrase: false,
+            unfit: None,
         }
     }
 
@@ -97,16 +97,22 @@ impl State {
 
     /// Why the file cannot be used now.
     fn locked(&self) -> ApiError {
-        if self.wrong_passphrase {
-            return ApiError::new(
+        match &self.unfit {
+            Some(why) if why.code == ErrorCode::Authentication => ApiError::new(
                 ErrorCode::SecretMissing,
                 "Wrong passphrase: PERFDECK_PASSPHRASE does not open the secrets file",
             )
-            .hint("Set the passphrase that the file was made with, or unlock it in Settings; the file is unchanged");
+            .hint("Set the passphrase that the file was made with, or unlock it in Settings; the file is unchanged"),
+            Some(why) => ApiError {
+                code: ErrorCode::SecretMissing,
+                message: format!("The secrets file is locked: {}", why.message),
+                ..why.clone()
+            },
+            None => ApiError::new(ErrorCode::SecretMissing, "The secrets file is locked")
+                .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE"),
         }
-        ApiError::new(ErrorCode::SecretMissing, "The secrets file is locked")
-            .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE")
     }
+
 }
 
 /// Vault of secrets by key (`environment id / role @ target`, see `bound`).
@@ -147,8 +153,8 @@ impl SecretVault {
         if let (VaultKind::File, Some(passphrase)) = (kind, passphrase)
             && let Err(error) = vault.unlock(&passphrase)
         {
-            vault.state().wrong_passphrase = error.code == ErrorCode::Authentication;
             tracing::warn!(%error, "the secrets file stays locked");
+            vault.state().unfit = Some(error);
         }
         Ok(vault)
     }
@@ -169,7 +175,8 @@ impl SecretVault {
     /// [`ErrorCode::Authentication`] for a wrong passphrase, [`ErrorCode::Storage`] when the file cannot be read.
     pub fn unlock(&self, passphrase: &str) -> Result<(), ApiError> {
         if passphrase.len() < 8 && !self.path.exists() {
-            return Err(ApiError::bad_request("The passphrase is too short").hint("Use at least 8 characters"));
+            return Err(ApiError::bad_request("The passphrase of a new secrets file is too short")
+                .hint("Use at least 8 characters"));
         }
         let salt = match std::fs::read(&self.path) {
             Ok(bytes) => bytes
@@ -193,7 +200,7 @@ impl SecretVault {
         map.extend(moved.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())));
         self.write(&file, &map)?;
         state.file = Some(file);
-        state.wrong_passphrase = false;
+        state.unfit = None;
         Ok(())
     }
 
@@ -226,6 +233,12 @@ impl SecretVault {
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&sealed);
         write_atomically(&self.path, &bytes)
+    }
+
+    /// Why nothing can be kept now that is to outlive this run; `None` where it can.
+    pub(crate) fn why_locked(&self) -> Option<ApiError> {
+        let state = self.state();
+        (state.kind == VaultKind::File && state.file.is_none()).then(|| state.locked())
     }
 
     /// Stores a secret and says where it went.
@@ -458,6 +471,20 @@ mod tests {
         again.unlock("correct horse").expect("the right passphrase opens it");
         let got = again.get("e/database", &SecretSource::File).await.expect("get").expect("there");
         assert_eq!(got.expose(), "canary-7f3a", "the secret survived the run");
+    }
+
+    #[tokio::test]
+    async fn a_passphrase_that_opens_nothing_says_why() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let v = vault(dir.path(), VaultKind::File);
+        assert_eq!(v.why_locked().map(|e| e.message).as_deref(), Some("The secrets file is locked"));
+        let short = v.unlock("short").expect_err("too short for a new file");
+        v.state().unfit = Some(short);
+        let error = v.set("e/database", Sensitive::new("s")).await.expect_err("locked");
+        assert!(error.message.contains("too short"), "{error:?}");
+        assert!(error.hint.as_deref().is_some_and(|h| h.contains("8 characters")), "{error:?}");
+        v.unlock("long enough").expect("a new file");
+        assert!(v.why_locked().is_none(), "it is open");
     }
 
     #[test]

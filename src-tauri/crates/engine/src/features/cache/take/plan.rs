@@ -140,13 +140,17 @@ pub(super) async fn made(at: At<'_>, object: &str) -> Result<Plan, ApiError> {
         VaultKind::Session => UndoKept::ThisRun,
         VaultKind::Keychain | VaultKind::File => UndoKept::File,
     };
-    let Named { shown, what, by, notes } = named(at, &spec.of, &door).await?;
+    let Named { shown, what, by, mut notes } = named(at, &spec.of, &door).await?;
     if undo != UndoKept::Not {
         undo = match (&what, &door) {
             (What::Epochs(_), _) => UndoKept::Epoch,
             (_, CacheDoor::Memory(_)) => UndoKept::Memory,
             _ => undo,
         };
+    }
+    if let (UndoKept::File, Some(why)) = (undo, at.engine.core.vault.why_locked()) {
+        let step = why.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+        notes.push(format!("{}, so that nothing can be kept or removed yet{step}", why.message));
     }
     if matches!(what, What::Epochs(_)) && spec.soft_s.is_some() {
         return Err(ApiError::bad_request(
