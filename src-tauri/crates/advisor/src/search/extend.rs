@@ -8,6 +8,9 @@ use crate::candidates::Kind;
 use crate::covered::does_the_work_of;
 use crate::oracle::Worth;
 
+/// Part of what the statements that it is for take by now that one must save.
+const LEAST_OF_OWN: f64 = 0.02;
+
 /// Part of the time of its own statements that one must save beside another index for them.
 const LEAST_BESIDE: f64 = 0.05;
 
@@ -43,7 +46,10 @@ impl Search<'_, '_> {
             .iter()
             .any(|c| *c != candidate && all[*c].index.table == own.index.table && !all[*c].from.is_disjoint(&own.from));
         let beside = served || own.widens.is_some();
-        f64::max(now_ms * LEAST, if beside { self.part(candidate, set) } else { 0.0 })
+        // Costs of two plans are no nearer to the truth than that.
+        let own_ms: f64 = own.from.iter().map(|s| self.time_of(*s, set)).sum();
+        let least = f64::max(now_ms * LEAST, own_ms * LEAST_OF_OWN);
+        f64::max(least, if beside { self.part(candidate, set) } else { 0.0 })
     }
 
     /// Whether a statement whose time nobody knows takes so little that no index is asked for it.

@@ -130,9 +130,9 @@ impl Work {
         watch: &Watch<'_>,
         progress: &(dyn Fn(&RestoredKeys) + Send + Sync),
     ) -> Result<(), ApiError> {
-        let mut removed = Removed::open(snapshot)?;
-        // Of a damaged file what is whole is restored all the same.
+        // Of a damaged file what is whole is restored all the same. A torn end is cut off before it is read.
         let mut writer = Writer::open(&snapshot.path, &snapshot.key, u64::MAX).ok();
+        let mut removed = Removed::open(snapshot)?;
         let mut past = self.restored.kept as usize;
         while let Some(mut records) = removed.next().await.map_err(|why| self.up_to_here(why))? {
             let before = past.min(records.len());
