@@ -119,7 +119,7 @@ async fn unreachable_and_hanging_targets_name_the_stage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_opens_a_connection_is_told_why_it_is_closed() {
-    let told = async |url: &str| opened_as(&target(url).0, None, Purpose::Keys).await.err().expect("refused");
+    let told = async |url: &str| opened_as(&target(url).0, None, Purpose::Keys).await.map(drop).expect_err("refused");
     let server = Redis::start_with(&["--maxclients", "2"]).await.expect("Redis");
     let mut held = Vec::new();
     for _ in 0..3 {

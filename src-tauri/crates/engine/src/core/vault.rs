@@ -81,14 +81,7 @@ struct State {
 
 impl State {
     fn new(kind: VaultKind) -> Self {
-        Self {
-            kind,
-            session: HashMap::new(),
-            process: HashMap::new(),
-            held: HashMap::new(),
-            file: None,
-            unfit: None,
-        }
+        Self { kind, session: HashMap::new(), process: HashMap::new(), held: HashMap::new(), file: None, unfit: None }
     }
 
     fn of_this_run(&self, key: &str) -> Option<Sensitive> {
@@ -112,7 +105,6 @@ impl State {
                 .hint("Unlock it in Settings, or set PERFDECK_PASSPHRASE"),
         }
     }
-
 }
 
 /// Vault of secrets by key (`environment id / role @ target`, see `bound`).
