@@ -374,3 +374,18 @@ async fn of_a_snapshot_that_is_cut_short_or_damaged_what_is_whole_is_put_back_an
         std::fs::remove_file(&path).expect("removed");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_preview_says_which_one_it_takes_the_place_of() {
+    let (dir, server) = (tempfile::tempdir().expect("a folder"), Redis::start().await.expect("Redis"));
+    let engine = open(dir.path()).await;
+    let id = environment(&engine, draft("dev", Kind::Development, cache(server.url()))).await;
+    fill(&server, "k:", 10).await;
+    let twice =
+        async || plan(&engine, &id, InvalidationOf::Pattern(bytes("k:*"))).await.expect("planned").detail.change;
+    let (first, second) = (twice().await, twice().await);
+    assert!(!first.notes.iter().any(|n| n.contains("takes the place")), "{:?}", first.notes);
+    assert!(second.notes.iter().any(|n| n.contains(&first.id)), "{:?}", second.notes);
+    let error = apply(&engine, &first.id, None).await.expect_err("it is no more");
+    assert!(error.hint.is_some_and(|h| h.contains("another identifier")), "{}", error.message);
+}

@@ -380,7 +380,7 @@ impl Engine {
 
 pub(super) fn no_change(id: &str) -> ApiError {
     ApiError::not_found(format!("There is no change '{}'", masking::shown(id)))
-        .hint("The list of changes shows those there are")
+        .hint("The list of changes shows those there are; what was previewed once more has another identifier")
 }
 
 /// Why nothing is sent to a target that says this.

@@ -51,10 +51,13 @@ impl Engine {
         let mut stored = self.new_change(kind, &environment, planned, address);
         stored.change.prediction = prediction.clone();
         let first = entry(&stored.change, stored.change.created_ms, "");
-        self.core.store.add_change(&stored, &first).await?;
+        let replaced = self.core.store.add_change(&stored, &first).await?;
         match within(PLAN, kind.preview(at, stored.own())).await {
             Ok(mut preview) => {
                 preview.notes.truncate(NOTES);
+                preview
+                    .notes
+                    .extend(replaced.iter().map(|id| format!("It takes the place of {id}, which was not applied")));
                 self.advance_with(&mut stored, ChangeState::Previewed, "", |change| {
                     change.preview = preview.rows;
                     change.notes.extend(preview.notes);

@@ -64,20 +64,20 @@ fn overtaken() -> ApiError {
 }
 
 impl Store {
-    /// Stores a new change; earlier plans of the same that were never applied go.
-    pub(crate) async fn add_change(&self, new: &Stored, entry: &JournalEntry) -> Result<(), ApiError> {
+    /// Stores a new change; earlier plans of the same that were never applied go. Answers those.
+    pub(crate) async fn add_change(&self, new: &Stored, entry: &JournalEntry) -> Result<Vec<String>, ApiError> {
         let Stored { change, address, plan, .. } = new;
         let (doc, plan, journal) = (text(change)?, text(plan)?, text(entry)?);
         let work = async {
             let mut transaction = self.pool.begin().await?;
-            sqlx::query(
+            let replaced: Vec<String> = sqlx::query_scalar(
                 "DELETE FROM changes WHERE environment_id = ? AND kind = ? AND state IN ('planned', 'previewed')
-                 AND json_extract(doc, '$.object') = ?",
+                 AND json_extract(doc, '$.object') = ? RETURNING id",
             )
             .bind(&change.environment_id)
             .bind(&change.kind)
             .bind(&change.object)
-            .execute(&mut *transaction)
+            .fetch_all(&mut *transaction)
             .await?;
             sqlx::query(
                 "INSERT INTO changes (id, environment_id, kind, state, created_ms, updated_ms, address, plan, doc)
@@ -95,7 +95,8 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
             put_entry(&mut transaction, entry, &journal).await?;
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(replaced)
         };
         work.await.map_err(|e| self.fail(&e))
     }
