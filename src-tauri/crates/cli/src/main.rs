@@ -31,6 +31,7 @@ use perfdeck_model::{ApiError, DEMO_ENVIRONMENT_ID, ErrorCode, JobResult, JobSta
 
 use crate::bench::args::BenchCommand;
 use crate::command::{Cli, Command};
+use crate::environments::args::EnvCommand;
 use crate::output::{Done, Failure};
 
 /// All went well.
@@ -217,6 +218,7 @@ fn stops_itself(command: &Command) -> bool {
         Command::Bench(command) => bench::stops_itself(command),
         Command::Db(command) => database::stops_itself(command),
         Command::Cache(command) => cache::stops_itself(command),
+        Command::Env(command) => matches!(command, EnvCommand::Test(_)),
         Command::Monitor(_) | Command::Serve(_) | Command::Report(_) | Command::Demo(_) | Command::Changes(_) => true,
         _ => false,
     }

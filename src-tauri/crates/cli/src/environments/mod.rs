@@ -17,7 +17,7 @@ use crate::args::Source;
 use crate::environments::args::{EnvAdd, EnvCommand};
 use crate::files::{read, read_bytes};
 use crate::output::{self, Done, plain};
-use crate::{FAILED, FINE, prepare};
+use crate::{FAILED, FINE, prepare, unless_stopped};
 
 /// A description of an environment is a page of text, not a disk image.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -335,7 +335,8 @@ fn print(e: &Environment, json: bool) -> Done {
 
 pub(crate) async fn test(engine: &Arc<Engine>, name: Option<&str>, source: &Source, json: bool) -> Done {
     let environment = require(engine, name, source).await?;
-    let targets = api::environments::test(engine.clone(), ById { id: environment.id.clone() }).await?;
+    let asked = api::environments::test(engine.clone(), ById { id: environment.id.clone() });
+    let targets = unless_stopped(asked).await?;
     if targets.is_empty() {
         let error = ApiError::bad_request(format!("'{}' has no targets: there is nothing to test", environment.name));
         let hint = if source.is_given() {
