@@ -121,8 +121,12 @@ class Worker:
         second = started - self.measuring
         return int(second) if second < PLAN["duration_s"] else None
 
+    def late(self, at):
+        """Whether a request that starts then is not measured any more."""
+        return self.measuring is not None and at - self.measuring >= PLAN["duration_s"]
+
     def ended(self):
-        if self.measuring is not None and time.monotonic() - self.measuring >= PLAN["duration_s"]:
+        if self.late(time.monotonic()):
             self.over = True
         return self.over
 

@@ -92,7 +92,11 @@ class PerfdeckUser(FastHttpUser):
     def send(self, index, counted=True):
         """Sends a step's request. Whether it is what the plan says."""
         step = PLAN["steps"][index]
-        mark = (index, time.monotonic(), {}) if counted else None
+        started = time.monotonic()
+        # The end may come between an iteration's beginning and its request: what is not counted is not sent.
+        if counted and WORKER.late(started):
+            raise StopUser()
+        mark = (index, started, {}) if counted else None
         try:
             url, headers = self.render(step["url"]), self.headers_of(step)
             body = None if step["body"] is None else self.render(step["body"]).encode("utf-8", "replace")
