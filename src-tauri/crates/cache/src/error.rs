@@ -136,7 +136,7 @@ pub(crate) fn explain(target: &CacheTarget, host: &HostPort, error: &RedisError)
             ErrorCode::Unsupported,
             format!("{host} does not know {command}: it has another name there (rename-command), is switched off, or came with a later version"),
         )
-        .hint("Give the commands that Perfdeck sends their own names, or to an ACL user of its own");
+        .hint("What rests on it is not told here: give the command its own name back, or do without");
     }
     if has("DB index is out of range") || has("invalid DB index") || has("SELECT is not allowed in cluster mode") {
         return ApiError::new(ErrorCode::NotFound, format!("{host} has no database {}", target.address.path))

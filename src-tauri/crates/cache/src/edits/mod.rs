@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub const LONGEST: usize = 1 << 20;
 /// Memory of a key up to which it is dumped before it is removed, in bytes.
 pub const SNAPSHOT: f64 = 1_048_576.0;
+/// What is typed before a key is removed that nothing brings back: its name may be somebody's.
+pub const FOR_GOOD: &str = "for good";
 /// Distance from the ends of a list within which elements are put in or taken out: the server looks at each up to there.
 pub const REACH: f64 = 50_000.0;
 

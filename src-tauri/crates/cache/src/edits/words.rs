@@ -2,7 +2,7 @@
 use perfdeck_model::CacheBytes;
 use perfdeck_words as words;
 
-use super::{EditPlan, Expiry, Part, SNAPSHOT, Step};
+use super::{EditPlan, Expiry, FOR_GOOD, Part, SNAPSHOT, Step};
 
 /// A key's name without what may tell whose it is: its first segment where that is a plain word, and eight digits of its digest.
 pub fn veiled(key: &[u8]) -> String {
@@ -121,7 +121,7 @@ impl EditPlan {
                 notes.push("It cannot be undone: a stream takes no entry with an earlier identifier".to_owned());
             }
             Step::Delete { snapshot: None, .. } => notes.push(format!(
-                "It cannot be undone: a snapshot of what takes more than {} would block the server. It must be agreed to by typing 'for good'",
+                "It cannot be undone: a snapshot of what takes more than {} would block the server. It must be agreed to by typing '{FOR_GOOD}'",
                 words::bytes(SNAPSHOT)
             )),
             Step::Expiry { new: Expiry::In(..), .. } => {

@@ -131,7 +131,9 @@ impl Work {
         progress: &(dyn Fn(&RestoredKeys) + Send + Sync),
     ) -> Result<(), ApiError> {
         // Of a damaged file what is whole is restored all the same. A torn end is cut off before it is read.
-        let mut writer = Writer::open(&snapshot.path, &snapshot.key, u64::MAX).ok();
+        let mut writer = Writer::open(&snapshot.path, &snapshot.key, u64::MAX)
+            .inspect_err(|error| tracing::warn!(code = ?error.code, "how far undoing comes cannot be stored"))
+            .ok();
         let mut removed = Removed::open(snapshot)?;
         let mut past = self.restored.kept as usize;
         while let Some(mut records) = removed.next().await.map_err(|why| self.up_to_here(why))? {

@@ -413,7 +413,7 @@ test('parts come in pages, and the whole of a long one when it is chosen', async
 });
 
 /** A string that is edited, with its change on the way through its states. */
-function edited() {
+function edited(agree: string | null = null) {
   const sent: unknown[] = [];
   let now = change();
   let planned = false;
@@ -421,7 +421,7 @@ function edited() {
     {
       ...nothingPlanned,
       'changes.list': () => (planned ? [now] : []),
-      'changes.check': () => ({ change: now, guard: null, confirm: null, agree: null, evidence: [] }),
+      'changes.check': () => ({ change: now, guard: null, confirm: null, agree, evidence: [] }),
       'changes.apply': (request) => {
         sent.push(['apply', request]);
         now = change({ state: 'verified', offers: ['undo', 'keep'], updated_ms: AT + 1 });
@@ -440,7 +440,7 @@ function edited() {
       'cache.plan_edit': ({ edit }) => {
         sent.push(edit);
         planned = true;
-        return { detail: { change: now, guard: null, confirm: null, agree: null, evidence: [] }, edit: view() };
+        return { detail: { change: now, guard: null, confirm: null, agree, evidence: [] }, edit: view() };
       },
     },
     { ...there, path: '/cache/keys?key=user%3A1' },
@@ -467,6 +467,24 @@ test('an edit is planned with what was opened, previewed, written by Apply, and 
   await waitFor(() => expect(screen.getByTestId('keys-change').dataset['state']).toBe('undone'));
   await waitFor(() => expect(toasts.list.at(-1)?.text).toContain('Undone'));
   expect(sent.slice(1).map((one) => (one as [string])[0])).toEqual(['apply', 'undo']);
+});
+
+test('what nothing brings back is applied once it was agreed to, from a row that is closed too', async () => {
+  const { context, sent } = edited('for good');
+  render(Page, { context });
+  await screen.findByTestId('keys-content');
+  await fireEvent.click(screen.getByTestId('keys-delete'));
+  await screen.findByTestId('keys-change-whole');
+  await fireEvent.click(screen.getByTestId('keys-change-preview'));
+  await waitFor(() => expect(screen.queryByTestId('keys-change-whole')).toBeNull());
+  await waitFor(() => expect((screen.getByTestId('keys-change-apply') as HTMLButtonElement).disabled).toBe(false));
+  await fireEvent.click(screen.getByTestId('keys-change-apply'));
+  const text = await screen.findByTestId<HTMLInputElement>('change-agree-text');
+  expect(screen.getByTestId('keys-change-whole').textContent).toContain('undo');
+  expect(sent).toEqual([{ kind: 'delete' }]);
+  await fireEvent.input(text, { target: { value: 'for good' } });
+  await fireEvent.submit(text.form!);
+  await waitFor(() => expect(sent.at(-1)).toEqual(['apply', { id: 'c1', confirm: null, agree: 'for good' }]));
 });
 
 test('its message undoes it after its screen was left', async () => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use perfdeck_cache::MemoryEdit;
-use perfdeck_cache::edits::{self, EditPlan};
+use perfdeck_cache::edits::{self, EditPlan, FOR_GOOD};
 use perfdeck_model::{
     ApiError, BoxFuture, CacheBytes, EditState, EditView, KeyEdit, PreviewFigure, PreviewRow, Says, TargetRole,
     TargetSays,
@@ -20,9 +20,6 @@ use crate::features::cache::door::CacheDoor;
 
 /// Name of the kind.
 pub(crate) const CACHE_EDIT: &str = "cache_edit";
-
-/// What is typed before a key is removed that nothing brings back: its name may be somebody's.
-const FOR_GOOD: &str = "for good";
 
 /// Edits a key.
 pub(crate) struct CacheEdit;

@@ -115,9 +115,9 @@ async fn today(engine: &Engine) -> Result<(String, SecretSource, Sensitive), Api
     Ok((name, kept, secret))
 }
 
-/// What must be typed before a plan is done.
+/// What must be typed before a plan is done. One that cannot be read is not done either.
 pub(super) fn agree(plan: &Value) -> Option<String> {
-    Some(plan["agree"].as_str()?.to_owned())
+    Sealed::deserialize(plan).ok()?.agree
 }
 
 /// Encrypts a plan; tells whether it can be read in this run only. What must be typed before it is done is not encrypted.
